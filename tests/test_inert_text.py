@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests.factories import make_connection
-from worker.importer.decide.expense import notes_text
+from worker.importer.decide.expenses.from_line import notes_text
 from worker.inert_text import composed, inert, inert_json, inert_lines, inert_value, is_blank
 
 TITLE = "\x1b]0;owned\x07"

@@ -9,8 +9,8 @@ import hypothesis.strategies as st
 from hypothesis import given
 
 from worker.connectors.base import Transaction, TransactionKind
+from worker.importer.decide.expenses.match import Counterpart, match_user_expenses
 from worker.importer.decide.match_transfer import TransferLeg, match_transfers
-from worker.importer.decide.match_user_expense import Counterpart, match_user_expenses
 from worker.importer.decide.read.context import ReadContext
 from worker.importer.decide.read.line import Line, read_transaction
 

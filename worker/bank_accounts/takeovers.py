@@ -8,10 +8,10 @@ from sqlalchemy.orm import Session
 
 from worker import outbox
 from worker.errors import ConflictError
-from worker.importer.decide.expense import month
+from worker.importer.decide.expenses.from_line import month
+from worker.importer.decide.expenses.user_edits import merge_user_edits
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseFields, StoredRow
-from worker.importer.decide.user_edits import merge_user_edits
 from worker.importer.store.bulk import next_ids
 from worker.importer.store.change_rows import expense_from_json, record_without_line
 from worker.importer.store.expense_rows import insert_expenses, update_expenses

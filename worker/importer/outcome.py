@@ -10,7 +10,7 @@ from worker.errors import KeyProviderUnavailableError, WorkerError
 from worker.importer import run_messages
 from worker.importer.decide.balances.proof import BalanceProof
 from worker.importer.decide.balances.running import RowWithBalance
-from worker.importer.decide.expense import MAX_NOTES
+from worker.importer.decide.expenses.from_line import MAX_NOTES
 from worker.importer.decide.plan import Plan
 from worker.importer.decide.reasons import Decision
 from worker.runs.rate_limit_wait import defer_s

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 from worker.connectors.base import Transaction, Window
 from worker.importer.decide.absent_rows import Coverage
 from worker.importer.decide.decisions import RowRules
-from worker.importer.decide.expense import expense_from_line
+from worker.importer.decide.expenses.from_line import expense_from_line
+from worker.importer.decide.expenses.match import Counterpart
 from worker.importer.decide.match_transfer import TransferLeg
-from worker.importer.decide.match_user_expense import Counterpart
 from worker.importer.decide.read.context import ReadContext
 from worker.importer.decide.read.identity import content_identity
 from worker.importer.decide.read.line import Line, read_transaction

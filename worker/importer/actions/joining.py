@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 
 from worker import outbox
 from worker.errors import ConflictError
-from worker.importer.decide.expense import month
+from worker.importer.decide.expenses.from_line import month
+from worker.importer.decide.expenses.user_edits import merge_user_edits
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State
-from worker.importer.decide.user_edits import merge_user_edits
 from worker.importer.store.booked_beside import join_booked_beside
 from worker.importer.store.expense_rows import delete_expenses, set_categories, update_expenses
 from worker.importer.store.leading_source import let_sources_lead

@@ -17,7 +17,7 @@ from worker.errors import InvalidRequestError
 from worker.importer.actions.revert_move import is_move, revert_move
 from worker.importer.actions.row_undo import Undo, undo_rows
 from worker.importer.context import ImportContext
-from worker.importer.decide.expense import month
+from worker.importer.decide.expenses.from_line import month
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseState
 from worker.importer.fetch.window import OVERLAP_DAYS

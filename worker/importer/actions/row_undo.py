@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from worker.importer.decide.expenses.user_edits import merge_user_edits
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, StoredRow
-from worker.importer.decide.user_edits import merge_user_edits
 from worker.importer.store.change_rows import expense_from_json
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 
 from worker.importer.decide.absent_rows import Coverage, is_newly_absent, removal_reason
 from worker.importer.decide.decisions import ExpenseEffect, NewRow, RowChange, RowIdentity, RowRules, Suggestion
-from worker.importer.decide.expense import expense_of, has_expense, why_no_expense
+from worker.importer.decide.expenses.from_line import expense_of, has_expense, why_no_expense
+from worker.importer.decide.expenses.match import Counterpart, UserExpenses, match_user_expenses
 from worker.importer.decide.ids.assign import assign_identities
 from worker.importer.decide.ids.match import IdentityMatch, IdentityMatches
-from worker.importer.decide.match_user_expense import Counterpart, UserExpenses, match_user_expenses
 from worker.importer.decide.pending.match_posted import match_pending_rows
 from worker.importer.decide.pending.match_rewritten import UnmatchedRow
 from worker.importer.decide.read.line import Line

@@ -1,11 +1,11 @@
 """Updates a stored row to what the bank states now, or marks it as removed."""
 
 from worker.importer.decide.decisions import ExpenseEffect, RowChange, RowIdentity, RowRules
-from worker.importer.decide.expense import expense_from_line
+from worker.importer.decide.expenses.from_line import expense_from_line
+from worker.importer.decide.expenses.user_edits import effect_of_return, effect_on_expense
 from worker.importer.decide.read.line import Line
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
-from worker.importer.decide.user_edits import effect_of_return, effect_on_expense
 
 
 def update_from_bank(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from worker.importer.decide.absent_rows import Coverage
 from worker.importer.decide.compare.text_similarity import days_apart
 from worker.importer.decide.decisions import RowRules
-from worker.importer.decide.expense import has_expense
+from worker.importer.decide.expenses.from_line import has_expense
 from worker.importer.decide.ids.assign import possible_identities
 from worker.importer.decide.ids.match import IdentityMatches, match_by_identity
 from worker.importer.decide.ids.reused import set_reused_ids_apart

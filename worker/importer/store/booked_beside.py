@@ -10,7 +10,7 @@ from worker import outbox
 from worker.errors import ConflictError
 from worker.importer.decide.compare.text_similarity import common_words
 from worker.importer.decide.decisions import ExpenseEffect
-from worker.importer.decide.expense import month
+from worker.importer.decide.expenses.from_line import month
 from worker.importer.decide.pending.booked_beside import (
     Pairs,
     RowsBeside,

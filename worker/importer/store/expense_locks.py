@@ -6,7 +6,7 @@ from typing import TypeVar
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from worker.importer.decide.match_user_expense import Counterpart
+from worker.importer.decide.expenses.match import Counterpart
 
 T = TypeVar("T")
 

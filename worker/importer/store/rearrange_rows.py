@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.importer.account_state import AccountState
-from worker.importer.decide.expense import month
+from worker.importer.decide.expenses.from_line import month
 from worker.importer.decide.rearrange_rows import PairChain, find_chains
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.source_rows import MovableRow, places_apart

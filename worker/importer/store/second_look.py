@@ -2,7 +2,7 @@
 
 FinMind may have added an expense after the bank's row (typed, recurring, from a file); another source may have
 imported the same purchase, another account the other leg of a transfer. The rules are those of new rows
-(`decide.match_user_expense`, `decide.match_transfer`); what the user declined or changed is not decided again.
+(`decide.expenses.match`, `decide.match_transfer`); what the user declined or changed is not decided again.
 """
 
 from collections.abc import Collection, Sequence
@@ -13,7 +13,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from worker.importer.account_state import AccountState
-from worker.importer.decide.match_user_expense import MAX_DAYS_ASKED, Counterpart, match_user_expenses
+from worker.importer.decide.expenses.match import MAX_DAYS_ASKED, Counterpart, match_user_expenses
 from worker.importer.decide.read.line import Line
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.source_rows import MAX_DAYS_ALIKE

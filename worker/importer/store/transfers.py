@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.importer.decide.compare.one_to_one import Match
-from worker.importer.decide.expense import month
+from worker.importer.decide.expenses.from_line import month
 from worker.importer.decide.match_transfer import MAX_DAYS_NAMED, TransferLeg, match_transfers
 from worker.importer.decide.plan import Plan
 from worker.importer.decide.reasons import Decision, Reason

@@ -9,8 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.importer.account_state import AccountState
-from worker.importer.decide.leading_source import MAX_DAYS_LED
-from worker.importer.decide.match_user_expense import (
+from worker.importer.decide.expenses.match import (
     MAX_DAYS_OF_ANY,
     MAX_DAYS_SPLIT,
     NOBODY_WAS_ASKED,
@@ -19,6 +18,7 @@ from worker.importer.decide.match_user_expense import (
     Partner,
     UserExpenses,
 )
+from worker.importer.decide.leading_source import MAX_DAYS_LED
 from worker.importer.decide.read.line import Line
 from worker.importer.decide.source_rows import SourceRow, Spans
 from worker.importer.store.bulk import array_text

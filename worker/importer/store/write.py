@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from worker import outbox
 from worker.importer.decide.decisions import NewRow, RowChange, Suggestion
-from worker.importer.decide.expense import month
+from worker.importer.decide.expenses.from_line import month
 from worker.importer.decide.plan import Plan
 from worker.importer.decide.read.clean_text import json_text
 from worker.importer.decide.read.line import STATED_FIELDS, Line

@@ -15,9 +15,9 @@ from worker.importer.decide.compare.amounts import MAX_SHARE_UNSEEN, share_apart
 from worker.importer.decide.compare.one_to_one import unambiguous
 from worker.importer.decide.compare.text_similarity import SURE, similarity
 from worker.importer.decide.decisions import ExpenseEffect
+from worker.importer.decide.expenses.user_edits import merge_user_edits
 from worker.importer.decide.pending.match_posted import MAX_DAYS_TO_POST
 from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
-from worker.importer.decide.user_edits import merge_user_edits
 from worker.words import payment_text
 
 Pairs: TypeAlias = Sequence[tuple[StoredRow, StoredRow]]

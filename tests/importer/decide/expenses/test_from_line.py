@@ -3,7 +3,7 @@
 import pytest
 
 from tests.importer.decide.rows import line
-from worker.importer.decide.expense import expense_from_line, has_expense, notes_text
+from worker.importer.decide.expenses.from_line import expense_from_line, has_expense, notes_text
 
 SHOWN = {
     "spending": (line("-3.50"), False, ("3.50", "EXPENSE")),

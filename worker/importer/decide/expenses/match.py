@@ -18,7 +18,7 @@ from worker.importer.decide.balances.running import balance_after
 from worker.importer.decide.compare.one_to_one import Key, Match, OneToOne, PlacePair, Rating
 from worker.importer.decide.compare.text_similarity import ALIKE, SURE, days_apart, similarity
 from worker.importer.decide.decisions import ExpenseEffect
-from worker.importer.decide.expense import expense_from_line, has_expense, type_of
+from worker.importer.decide.expenses.from_line import expense_from_line, has_expense, type_of
 from worker.importer.decide.meet_rows import meet_rows
 from worker.importer.decide.read.identity import folded_text
 from worker.importer.decide.read.line import Line

@@ -6,8 +6,8 @@ import pytest
 
 from tests.importer.decide.rows import DAY, day, row, rules
 from worker.importer.decide.decisions import ExpenseEffect
+from worker.importer.decide.expenses.user_edits import effect_on_expense, merge_user_edits
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState
-from worker.importer.decide.user_edits import effect_on_expense, merge_user_edits
 
 BASE = ExpenseFields(Decimal("3.50"), "EUR", "EXPENSE", "Coffee", DAY)
 TEN = Decimal(10)

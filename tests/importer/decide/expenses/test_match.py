@@ -5,8 +5,8 @@ from decimal import Decimal
 import pytest
 
 from tests.importer.decide.rows import DAY, counterpart, day, line
-from worker.importer.decide import match_user_expense
-from worker.importer.decide.match_user_expense import MAX_CANDIDATES, MAX_DAYS_OF_ANY, Asked, match_user_expenses
+from worker.importer.decide.expenses import match
+from worker.importer.decide.expenses.match import MAX_CANDIDATES, MAX_DAYS_OF_ANY, Asked, match_user_expenses
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.source_rows import SourceRow
 
@@ -99,7 +99,7 @@ def test_the_rest_of_a_split_purchase_is_asked_about():
 def test_of_very_many_equal_amounts_equal_texts_are_one_and_all_others_are_asked_about(monkeypatch):
     compared = []
     similarity = match_user_expense.similarity
-    monkeypatch.setattr(match_user_expense, "similarity", lambda *both: compared.append(both) or similarity(*both))
+    monkeypatch.setattr(match, "similarity", lambda *both: compared.append(both) or similarity(*both))
     places = range(MAX_CANDIDATES + 20)
     lines = [line(text=f"Shop {place}") for place in places]
     typed = [counterpart(f"shop {place}" if place < 90 else "lunch", expense_id=place) for place in reversed(places)]
