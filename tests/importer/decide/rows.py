@@ -11,11 +11,11 @@ from worker.importer.decide.absent_rows import Coverage
 from worker.importer.decide.decisions import RowRules
 from worker.importer.decide.expenses.from_line import expense_from_line
 from worker.importer.decide.expenses.match import Counterpart
-from worker.importer.decide.match_transfer import TransferLeg
 from worker.importer.decide.read.context import ReadContext
 from worker.importer.decide.read.identity import content_identity
 from worker.importer.decide.read.line import Line, read_transaction
 from worker.importer.decide.stored_row import ExpenseState, State, StoredKey, StoredRow
+from worker.importer.decide.transfers.match import TransferLeg
 
 DAY = date(2026, 6, 15)
 JUNE = Window(from_on=date(2026, 6, 1), to_on=date(2026, 6, 30))

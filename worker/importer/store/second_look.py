@@ -2,7 +2,7 @@
 
 FinMind may have added an expense after the bank's row (typed, recurring, from a file); another source may have
 imported the same purchase, another account the other leg of a transfer. The rules are those of new rows
-(`decide.expenses.match`, `decide.match_transfer`); what the user declined or changed is not decided again.
+(`decide.expenses.match`, `decide.transfers.match`); what the user declined or changed is not decided again.
 """
 
 from collections.abc import Collection, Sequence

@@ -1,6 +1,6 @@
 """Finds and pairs both legs of a transfer between two accounts of one user, so that neither counts as spending.
 
-The rules are in `decide.match_transfer`; this file reads candidates, pairs what is certain and asks about the rest.
+The rules are in `decide.transfers.match`; this file reads candidates, pairs what is certain and asks about the rest.
 """
 
 import uuid
@@ -13,10 +13,10 @@ from sqlalchemy.orm import Session
 
 from worker.importer.decide.compare.one_to_one import Match
 from worker.importer.decide.expenses.from_line import month
-from worker.importer.decide.match_transfer import MAX_DAYS_NAMED, TransferLeg, match_transfers
 from worker.importer.decide.plan import Plan
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
+from worker.importer.decide.transfers.match import MAX_DAYS_NAMED, TransferLeg, match_transfers
 from worker.importer.job import Job
 from worker.importer.store.bulk import array_text
 from worker.importer.store.change_rows import record_without_line

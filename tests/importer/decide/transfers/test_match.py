@@ -4,8 +4,8 @@ import pytest
 
 from tests.importer.decide.rows import day, leg
 from worker.connectors.base import AccountType, TransactionKind
-from worker.importer.decide.match_transfer import match_transfers
 from worker.importer.decide.reasons import Reason
+from worker.importer.decide.transfers.match import match_transfers
 
 OUT, IN = leg("-20", id=1), leg("20", id=2)
 TRANSFER, FEE = TransactionKind.TRANSFER, TransactionKind.FEE
