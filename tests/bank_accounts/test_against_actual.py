@@ -9,7 +9,7 @@ from random import Random
 
 from tests.bank_accounts.histories import PAIRS, Stated, two_sources
 from tests.bank_accounts.test_matrix import compare, source_row, stated_by_both
-from worker.importer.decide.source_rows import SourceRow
+from worker.importer.decide.sources.rows import SourceRow
 
 MAX_DAYS = 7
 

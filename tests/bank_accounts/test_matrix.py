@@ -12,9 +12,9 @@ from random import Random
 import pytest
 
 from tests.bank_accounts.histories import KINDS, OVERLAPS, PAIRS, Stated, beside, told_first, two_sources
-from worker.importer.decide.meet_rows import meet_rows
 from worker.importer.decide.recognise_account import AccountFacts, Recognition, best, recognise
-from worker.importer.decide.source_rows import SourceRow, Spans
+from worker.importer.decide.sources.meet import meet_rows
+from worker.importer.decide.sources.rows import SourceRow, Spans
 
 FRESH = "FRESH_HISTORIES" in os.environ
 HISTORIES = int(os.environ.get("FRESH_HISTORIES", "3"))

@@ -12,7 +12,7 @@ from tests.importer.bank import CURSOR, TODAY, Harness
 from worker.connections.connection_queries import find
 from worker.connections.removal import forget
 from worker.connectors.base import Account
-from worker.importer.decide.source_rows import MAX_DAYS_ALIKE
+from worker.importer.decide.sources.rows import MAX_DAYS_ALIKE
 from worker.importer.store.expense_locks import ExpensesChangedError
 from worker.runs.states import RunKind
 

@@ -4,8 +4,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from worker.importer.decide.meet_rows import meet_rows
-from worker.importer.decide.source_rows import MovableRow, Spans, places_apart
+from worker.importer.decide.sources.meet import meet_rows
+from worker.importer.decide.sources.rows import MovableRow, Spans, places_apart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from worker.bank_accounts.move_plan import MovePlan
 from worker.bank_accounts.seams import stated_at
-from worker.importer.decide.source_rows import MovableRow
+from worker.importer.decide.sources.rows import MovableRow
 
 _LAST_ON = text(
     "SELECT max(coalesce(stated_on, effective_on)) FROM bank_transactions WHERE account_id = :id AND state = 'posted'"

@@ -21,7 +21,7 @@ from worker.bank_accounts.seams import Seam, prove_seam
 from worker.db.user_lock import lock_user
 from worker.errors import ConflictError
 from worker.importer.actions.action_runs import begin_action, end_action
-from worker.importer.decide.source_rows import MovableRow
+from worker.importer.decide.sources.rows import MovableRow
 from worker.importer.request_imports import gc_paused
 from worker.importer.store.bank_accounts import attach, other_sources
 from worker.importer.store.bulk import array_text

@@ -7,7 +7,7 @@ import pytest
 
 from tests.importer.decide.rows import day
 from worker.importer.decide.recognise_account import AccountFacts, Recognition, best, recognise
-from worker.importer.decide.source_rows import SourceRow
+from worker.importer.decide.sources.rows import SourceRow
 
 MERCHANTS = ("Bus", "Coffee Bar", "Trattoria Luigi", "Bookshop", "Pharmacy")
 

@@ -12,7 +12,7 @@ from worker.importer.decide.replaced_account import (
     compare_listed_at_once,
     decide_new_account,
 )
-from worker.importer.decide.source_rows import SourceRow
+from worker.importer.decide.sources.rows import SourceRow
 
 MERCHANTS = ("Bus", "Coffee Bar", "Trattoria Luigi", "Bookshop", "Pharmacy")
 

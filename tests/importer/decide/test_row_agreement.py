@@ -7,7 +7,7 @@ import pytest
 
 from tests.importer.decide.rows import day
 from worker.importer.decide.row_agreement import RowAgreement, compare_rows
-from worker.importer.decide.source_rows import SourceRow
+from worker.importer.decide.sources.rows import SourceRow
 
 MERCHANTS = ("Bus", "Coffee Bar", "Trattoria Luigi", "Bookshop", "Pharmacy")
 

@@ -13,7 +13,7 @@ from worker.importer.decide.sign_flip import (
     signs_flipped,
     states_opposite_signs,
 )
-from worker.importer.decide.source_rows import SourceRow
+from worker.importer.decide.sources.rows import SourceRow
 
 KNOWN = [row("-1", "Bus", id=1, external_id="1"), row("20", "Salary", id=2, external_id="2")]
 FLIPPED = [line("1", "Bus", external_id="1"), line("-20", "Salary", external_id="2")]

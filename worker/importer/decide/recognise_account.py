@@ -11,7 +11,7 @@ from typing import Any
 
 from worker.importer.decide.compare.text_similarity import ALIKE, similarity
 from worker.importer.decide.row_agreement import RowAgreement, compare_rows
-from worker.importer.decide.source_rows import SourceRow
+from worker.importer.decide.sources.rows import SourceRow
 
 AGREEING_SHARE = 0.8
 POSSIBLE_SHARE = 0.5

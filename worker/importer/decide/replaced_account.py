@@ -14,7 +14,7 @@ from worker.importer.decide.compare.one_to_one import Key, OneToOne, Rating
 from worker.importer.decide.compare.text_similarity import ALIKE, days_apart, similarity
 from worker.importer.decide.pending.match_posted import MAX_DAYS_TO_POST
 from worker.importer.decide.reasons import Reason
-from worker.importer.decide.source_rows import SourceRow
+from worker.importer.decide.sources.rows import SourceRow
 
 MAX_DAYS = 2
 MIN_EVIDENT = 3

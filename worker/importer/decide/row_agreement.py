@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from worker.importer.decide.meet_rows import meet_rows
-from worker.importer.decide.source_rows import MetBy, SourceRow
+from worker.importer.decide.sources.meet import meet_rows
+from worker.importer.decide.sources.rows import MetBy, SourceRow
 
 SHORT_DAYS = 7
 """Sources can hardly agree in many rows over so few days, from the first to the last common one."""

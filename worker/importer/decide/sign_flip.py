@@ -12,7 +12,7 @@ from worker.importer.decide.ids.match import IdentityMatches
 from worker.importer.decide.read.context import ReadContext
 from worker.importer.decide.read.line import fingerprint
 from worker.importer.decide.slice_rows import SetAside
-from worker.importer.decide.source_rows import SourceRow
+from worker.importer.decide.sources.rows import SourceRow
 from worker.importer.decide.stored_row import State, StoredKey, StoredRow
 
 MIN_FLIPPED = 2

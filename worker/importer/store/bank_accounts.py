@@ -12,7 +12,7 @@ from sqlalchemy import delete, select, text
 from sqlalchemy.orm import Session
 
 from worker.importer.decide.recognise_account import AccountEvidence, AccountFacts, Recognition, best, recognise
-from worker.importer.decide.source_rows import SourceRow
+from worker.importer.decide.sources.rows import SourceRow
 from worker.importer.store.joined_rows import meet_joined_rows
 from worker.models import BankAccount, BankConnectionAccount
 

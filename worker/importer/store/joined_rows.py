@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from worker.importer.decide.meet_rows import meet_rows
-from worker.importer.decide.source_rows import MovableRow, SourceRow, Spans, places_apart
+from worker.importer.decide.sources.meet import meet_rows
+from worker.importer.decide.sources.rows import MovableRow, SourceRow, Spans, places_apart
 from worker.importer.decide.stored_row import ExpenseState
 from worker.importer.store.expense_rows import IS_EDITED
 from worker.importer.store.leading_source import let_sources_lead

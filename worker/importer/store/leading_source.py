@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from worker import outbox
 from worker.importer.decide.expenses.from_line import month, notes_text
 from worker.importer.decide.expenses.user_edits import merge_user_edits
-from worker.importer.decide.leading_source import StatedExpense, leading_fields
 from worker.importer.decide.reasons import Decision, Reason
+from worker.importer.decide.sources.leading_fields import StatedExpense, leading_fields
 from worker.importer.decide.stored_row import ExpenseFields
 from worker.importer.store.bulk import array_text, run_values
 from worker.importer.store.change_rows import record_without_line

@@ -1,6 +1,6 @@
 """Pairs equal purchases of two sources of an account anew, where rows are left alone on both sides.
 
-The rule is `decide.rearrange_rows`: in a chain each row gets another partner. The rows of one side have the expenses
+The rule is `decide.sources.rearrange`: in a chain each row gets another partner. The rows of one side have the expenses
 afterwards, those of the other side are their twins. One of the two rows that were alone loses its expense.
 """
 
@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 
 from worker.importer.account_state import AccountState
 from worker.importer.decide.expenses.from_line import month
-from worker.importer.decide.rearrange_rows import PairChain, find_chains
 from worker.importer.decide.reasons import Decision, Reason
-from worker.importer.decide.source_rows import MovableRow, places_apart
+from worker.importer.decide.sources.rearrange import PairChain, find_chains
+from worker.importer.decide.sources.rows import MovableRow, places_apart
 from worker.importer.decide.stored_row import ExpenseState
 from worker.importer.store.change_rows import record_without_line
 from worker.importer.store.expense_rows import delete_expenses

@@ -28,7 +28,7 @@ from worker.importer.decide.replaced_account import (
     decide_new_account,
 )
 from worker.importer.decide.sign_flip import states_opposite_signs
-from worker.importer.decide.source_rows import SourceRow
+from worker.importer.decide.sources.rows import SourceRow
 from worker.importer.outcome import SignsFlippedError
 from worker.importer.store.account_share import AccountShare
 from worker.importer.store.accounts import take_currency

@@ -16,7 +16,7 @@ from worker.importer.account_state import AccountState
 from worker.importer.decide.expenses.match import MAX_DAYS_ASKED, Counterpart, match_user_expenses
 from worker.importer.decide.read.line import Line
 from worker.importer.decide.reasons import Decision, Reason
-from worker.importer.decide.source_rows import MAX_DAYS_ALIKE
+from worker.importer.decide.sources.rows import MAX_DAYS_ALIKE
 from worker.importer.decide.stored_row import State, StoredRow
 from worker.importer.job import Job
 from worker.importer.store.bank_accounts import other_sources

@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 
 from worker.importer.account_state import AccountState
 from worker.importer.decide.reasons import Reason
-from worker.importer.decide.source_rows import places_apart
-from worker.importer.decide.unlike_rows import MAX_DAYS_LATE, unlike_pairs
+from worker.importer.decide.sources.rows import places_apart
+from worker.importer.decide.sources.unlike import MAX_DAYS_LATE, unlike_pairs
 from worker.importer.store.joined_rows import load_movable_rows, pairs_apart
 from worker.importer.store.rearrange_rows import ALONE
 from worker.importer.store.suggestions import suggest

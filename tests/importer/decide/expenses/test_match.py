@@ -8,7 +8,7 @@ from tests.importer.decide.rows import DAY, counterpart, day, line
 from worker.importer.decide.expenses import match
 from worker.importer.decide.expenses.match import MAX_CANDIDATES, MAX_DAYS_OF_ANY, Asked, match_user_expenses
 from worker.importer.decide.reasons import Reason
-from worker.importer.decide.source_rows import SourceRow
+from worker.importer.decide.sources.rows import SourceRow
 
 TWIN = {"twin_id": 5}
 

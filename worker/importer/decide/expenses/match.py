@@ -1,6 +1,6 @@
 """Matches new lines with expenses that the user already has: typed in, from a file, or of another source.
 
-Rows of another source of the same account meet one-to-one (`decide.meet_rows`). An expense of the user's own is the
+Rows of another source of the same account meet one-to-one (`decide.sources.meet`). An expense of the user's own is the
 same purchase with the same day, amount, currency, direction and merchant, or with the same amount within three days,
 similar words and no other candidate. Anything less: both are kept, with a suggestion.
 """
@@ -19,11 +19,11 @@ from worker.importer.decide.compare.one_to_one import Key, Match, OneToOne, Plac
 from worker.importer.decide.compare.text_similarity import ALIKE, SURE, days_apart, similarity
 from worker.importer.decide.decisions import ExpenseEffect
 from worker.importer.decide.expenses.from_line import expense_from_line, has_expense, type_of
-from worker.importer.decide.meet_rows import meet_rows
 from worker.importer.decide.read.identity import folded_text
 from worker.importer.decide.read.line import Line
 from worker.importer.decide.reasons import Reason
-from worker.importer.decide.source_rows import MAX_DAYS_ALIKE, SourceRow, Spans
+from worker.importer.decide.sources.meet import meet_rows
+from worker.importer.decide.sources.rows import MAX_DAYS_ALIKE, SourceRow, Spans
 from worker.importer.decide.stored_row import ExpenseState
 from worker.words import payment_text
 

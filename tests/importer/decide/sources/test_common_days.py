@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from worker.importer.decide.common_days import by_common_days
-from worker.importer.decide.source_rows import SourceRow
+from worker.importer.decide.sources.common_days import by_common_days
+from worker.importer.decide.sources.rows import SourceRow
 
 AMOUNT = Decimal("-2.50")
 

@@ -6,11 +6,11 @@ from decimal import Decimal
 
 import pytest
 
-from worker.importer.decide import unlike_rows
-from worker.importer.decide.leading_source import MAX_DAYS_LED
-from worker.importer.decide.meet_rows import meet_rows
-from worker.importer.decide.source_rows import SourceRow, Spans
-from worker.importer.decide.unlike_rows import unlike_pairs
+from worker.importer.decide.sources import unlike
+from worker.importer.decide.sources.leading_fields import MAX_DAYS_LED
+from worker.importer.decide.sources.meet import meet_rows
+from worker.importer.decide.sources.rows import SourceRow, Spans
+from worker.importer.decide.sources.unlike import unlike_pairs
 
 ON = date(2026, 6, 15)
 LEFT = SourceRow(on=ON, amount=Decimal(-20), currency="EUR", words="Trattoria Luigi")
@@ -81,7 +81,7 @@ def test_each_row_is_asked_about_once_and_the_nearest_amounts_first():
 
 
 def test_of_very_many_pairs_the_nearest_ones_are_compared(monkeypatch):
-    monkeypatch.setattr(unlike_rows, "MAX_COMPARED_TEXTS", 1)
+    monkeypatch.setattr(unlike, "MAX_COMPARED_TEXTS", 1)
     lefts = [LEFT, replace(LEFT, amount=Decimal(-22))]
     assert unlike_pairs(lefts, [RIGHT, replace(RIGHT, amount=Decimal(-19))], SPANS) == [(1, 0)]
 

@@ -6,9 +6,9 @@ A bank's statement is believed for amount and day, a feed for the merchant.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from worker.importer.decide.source_rows import MAX_DAYS_ALIKE
+from worker.importer.decide.sources.rows import MAX_DAYS_ALIKE
+from worker.importer.decide.sources.unlike import MAX_DAYS_LATE
 from worker.importer.decide.stored_row import ExpenseFields
-from worker.importer.decide.unlike_rows import MAX_DAYS_LATE
 
 MAX_DAYS_LED = max(MAX_DAYS_ALIKE, MAX_DAYS_LATE)
 """So many days the source that leads may date an expense from the day of its row: no rule makes rows further apart one

@@ -17,7 +17,7 @@ from typing import TypeAlias
 from worker.importer.decide.compare.amounts import MAX_SHARE_UNSEEN, share_apart
 from worker.importer.decide.compare.one_to_one import PlacePair
 from worker.importer.decide.compare.text_similarity import SURE, common_words, days_apart, similarity
-from worker.importer.decide.source_rows import MAX_DAYS_ALIKE, SourceRow, Spans
+from worker.importer.decide.sources.rows import MAX_DAYS_ALIKE, SourceRow, Spans
 
 MAX_DAYS_LATE = 14
 """So many days after the purchase a bank books it, where it is late."""

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.importer.decide.rows import day
-from worker.importer.decide.meet_rows import meet_rows
-from worker.importer.decide.source_rows import MAX_DAYS_ALIKE, MAX_DAYS_BY_ORDER, MetBy, SourceRow, Spans
+from worker.importer.decide.sources.meet import meet_rows
+from worker.importer.decide.sources.rows import MAX_DAYS_ALIKE, MAX_DAYS_BY_ORDER, MetBy, SourceRow, Spans
 
 
 def bought(offset, amount="-3.50", words="Cafe Central", **more):

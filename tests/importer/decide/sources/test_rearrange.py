@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.importer.decide.rows import day
-from worker.importer.decide.rearrange_rows import find_chains
-from worker.importer.decide.source_rows import SourceRow, Spans
+from worker.importer.decide.sources.rearrange import find_chains
+from worker.importer.decide.sources.rows import SourceRow, Spans
 
 LIVE = Spans(left_from_on=day(-60), left_to_on=date.max, right_from_on=day(-60), right_to_on=date.max)
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from tests.importer.decide.rows import day
-from worker.importer.decide.leading_source import StatedExpense, contradictions, leading_fields
+from worker.importer.decide.sources.leading_fields import StatedExpense, contradictions, leading_fields
 from worker.importer.decide.stored_row import ExpenseFields
 
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.importer.decide.rows import day
-from worker.importer.decide.align_rows import (
+from worker.importer.decide.compare.text_similarity import days_apart
+from worker.importer.decide.sources.equal_amounts import (
     WORTH_OF_A_PAIR,
     alike_pairs,
     best_pairs,
@@ -15,8 +16,7 @@ from worker.importer.decide.align_rows import (
     groups_of,
     pairs_in_order,
 )
-from worker.importer.decide.compare.text_similarity import days_apart
-from worker.importer.decide.source_rows import Lag, SourceRow, Spans
+from worker.importer.decide.sources.rows import Lag, SourceRow, Spans
 
 
 def bought(offset, words="Cafe Central"):

@@ -6,8 +6,8 @@ import pytest
 
 from tests.importer.decide.rows import day
 from worker.importer.decide.compare.text_similarity import days_apart
-from worker.importer.decide.seam_rows import away_from_seam, is_decided, without_hints
-from worker.importer.decide.source_rows import ANYWHERE, Meeting, MetBy, SourceRow, Spans
+from worker.importer.decide.sources.rows import ANYWHERE, Meeting, MetBy, SourceRow, Spans
+from worker.importer.decide.sources.seam import away_from_seam, is_decided, without_hints
 
 SPANS = Spans(left_from_on=day(-30), left_to_on=day(0), right_from_on=day(0), right_to_on=day(30))
 """The left source ends on the day on which the right one begins."""

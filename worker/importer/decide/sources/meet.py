@@ -17,12 +17,11 @@ from decimal import Decimal
 from statistics import multimode
 from typing import NamedTuple
 
-from worker.importer.decide.align_rows import alike_pairs, best_pairs, equal_pairs, groups_of, pairs_in_order
-from worker.importer.decide.common_days import by_common_days
 from worker.importer.decide.compare.one_to_one import PlacePair
 from worker.importer.decide.compare.text_similarity import ALIKE, days_apart, similarity
-from worker.importer.decide.seam_rows import away_from_seam, is_decided, without_hints
-from worker.importer.decide.source_rows import (
+from worker.importer.decide.sources.common_days import by_common_days
+from worker.importer.decide.sources.equal_amounts import alike_pairs, best_pairs, equal_pairs, groups_of, pairs_in_order
+from worker.importer.decide.sources.rows import (
     ANYWHERE,
     MAX_DAYS_ALIKE,
     MAX_DAYS_BY_ORDER,
@@ -32,6 +31,7 @@ from worker.importer.decide.source_rows import (
     SourceRow,
     Spans,
 )
+from worker.importer.decide.sources.seam import away_from_seam, is_decided, without_hints
 
 MIN_LAGS = 5
 """The days between the two sources are known from so many amounts that occur once."""

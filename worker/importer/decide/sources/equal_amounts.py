@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from worker.importer.decide.compare.one_to_one import PlacePair
 from worker.importer.decide.compare.text_similarity import ALIKE, similarity
-from worker.importer.decide.source_rows import ANYWHERE, Lag, SourceRow, Spans
+from worker.importer.decide.sources.rows import ANYWHERE, Lag, SourceRow, Spans
 
 WORTH_OF_A_PAIR = 3.5
 """Rows that are more days apart are left alone instead of paired, where nothing else tells."""

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from worker.importer.decide.compare.text_similarity import ALIKE, days_apart, similarity, without_words
-from worker.importer.decide.source_rows import MAX_DAYS_ALIKE, Lag, Meeting, MetBy, SourceRow, Spans
+from worker.importer.decide.sources.rows import MAX_DAYS_ALIKE, Lag, Meeting, MetBy, SourceRow, Spans
 from worker.words import words_of
 
 COMMON_SHARE = 0.5

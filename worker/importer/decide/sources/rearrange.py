@@ -11,8 +11,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from worker.importer.decide.compare.one_to_one import PlacePair
-from worker.importer.decide.meet_rows import meet_rows
-from worker.importer.decide.source_rows import SourceRow, Spans
+from worker.importer.decide.sources.meet import meet_rows
+from worker.importer.decide.sources.rows import SourceRow, Spans
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from tests.importer.decide.rows import day
-from worker.importer.decide.source_rows import Lag, MovableRow, SourceRow, Spans, places_apart
+from worker.importer.decide.sources.rows import Lag, MovableRow, SourceRow, Spans, places_apart
 
 
 def stored(id_, twin_id=None):
