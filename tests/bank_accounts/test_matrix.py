@@ -12,7 +12,7 @@ from random import Random
 import pytest
 
 from tests.bank_accounts.histories import KINDS, OVERLAPS, PAIRS, Stated, beside, told_first, two_sources
-from worker.importer.decide.recognise_account import AccountFacts, Recognition, best, recognise
+from worker.importer.decide.accounts.recognise import AccountFacts, Recognition, best, recognise
 from worker.importer.decide.sources.meet import meet_rows
 from worker.importer.decide.sources.rows import SourceRow, Spans
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from worker.bank_accounts.accounts import find_bank_account
 from worker.bank_accounts.move_plan import MovePlan
 from worker.errors import ConflictError, NotFoundError
-from worker.importer.decide.recognise_account import AccountFacts, anchors_contradict
+from worker.importer.decide.accounts.recognise import AccountFacts, anchors_contradict
 from worker.models import BankAccount, BankConnection, BankConnectionAccount, BankMatchSuggestion
 
 _DECLINED = text(

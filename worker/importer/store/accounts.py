@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from worker.connectors.base import Account
 from worker.connectors.errors import AccountNotFoundError, InvalidDataError
 from worker.importer.account_state import AccountState, load_accounts
-from worker.importer.decide.match_listed_accounts import (
+from worker.importer.decide.accounts.match_listed import (
     AccountMatch,
     KnownAccount,
     match_accounts,

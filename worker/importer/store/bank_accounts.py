@@ -1,6 +1,6 @@
 """Joins accounts of connections with the user's accounts: reads what both sides state, and writes which is which.
 
-The rule is `decide.recognise_account`. A source has no account until its first import recognised it.
+The rule is `decide.accounts.recognise`. A source has no account until its first import recognised it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +11,7 @@ from typing import TypeAlias
 from sqlalchemy import delete, select, text
 from sqlalchemy.orm import Session
 
-from worker.importer.decide.recognise_account import AccountEvidence, AccountFacts, Recognition, best, recognise
+from worker.importer.decide.accounts.recognise import AccountEvidence, AccountFacts, Recognition, best, recognise
 from worker.importer.decide.sources.rows import SourceRow
 from worker.importer.store.joined_rows import meet_joined_rows
 from worker.models import BankAccount, BankConnectionAccount

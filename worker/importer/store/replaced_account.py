@@ -17,16 +17,16 @@ from sqlalchemy.orm import Session
 
 from worker.connectors.base import Transaction, Window
 from worker.importer.account_state import AccountState, load_accounts
-from worker.importer.decide.balances.running import balance_after
-from worker.importer.decide.read.days import UNDATED, rough_day
-from worker.importer.decide.read.line import Line, read_transaction
-from worker.importer.decide.recognise_account import Recognition
-from worker.importer.decide.replaced_account import (
+from worker.importer.decide.accounts.recognise import Recognition
+from worker.importer.decide.accounts.replaced import (
     NewAccount,
     compare_accounts,
     compare_listed_at_once,
     decide_new_account,
 )
+from worker.importer.decide.balances.running import balance_after
+from worker.importer.decide.read.days import UNDATED, rough_day
+from worker.importer.decide.read.line import Line, read_transaction
 from worker.importer.decide.sign_flip import states_opposite_signs
 from worker.importer.decide.sources.rows import SourceRow
 from worker.importer.outcome import SignsFlippedError

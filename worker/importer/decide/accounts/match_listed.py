@@ -2,7 +2,7 @@
 
 An account is found again by its id, by its anchor, or by name, last four, currency, type and institution together
 when there is exactly one candidate; never by name alone. Anything less makes a new account: its rows say whether it is
-one that went missing (`decide.replaced_account`).
+one that went missing (`decide.accounts.replaced`).
 """
 
 from collections.abc import Iterable, Sequence

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from tests.importer.decide.rows import day
-from worker.importer.decide.replaced_account import (
+from worker.importer.decide.accounts.replaced import (
     SameAccount,
     compare_accounts,
     compare_listed_at_once,

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from worker.connectors.base import Account
-from worker.importer.decide.match_listed_accounts import KnownAccount, match_accounts, with_own_anchors, without_repeats
+from worker.importer.decide.accounts.match_listed import KnownAccount, match_accounts, with_own_anchors, without_repeats
 
 KNOWN = KnownAccount(
     id=1,

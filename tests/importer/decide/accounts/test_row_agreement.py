@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from tests.importer.decide.rows import day
-from worker.importer.decide.row_agreement import RowAgreement, compare_rows
+from worker.importer.decide.accounts.row_agreement import RowAgreement, compare_rows
 from worker.importer.decide.sources.rows import SourceRow
 
 MERCHANTS = ("Bus", "Coffee Bar", "Trattoria Luigi", "Bookshop", "Pharmacy")

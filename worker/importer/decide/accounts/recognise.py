@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from worker.importer.decide.accounts.row_agreement import RowAgreement, compare_rows
 from worker.importer.decide.compare.text_similarity import ALIKE, similarity
-from worker.importer.decide.row_agreement import RowAgreement, compare_rows
 from worker.importer.decide.sources.rows import SourceRow
 
 AGREEING_SHARE = 0.8

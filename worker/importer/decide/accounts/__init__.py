@@ -1,0 +1,1 @@
+"""Decides which account an account that a bank lists is."""
