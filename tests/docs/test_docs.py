@@ -24,7 +24,10 @@ FILE = re.compile(r"`((?:[a-z_0-9]+/)*[a-z_0-9]+\.py)`")
 DOTTED = re.compile(r"`((?:[a-z_0-9]+\.){2,}[A-Za-z_]+)`")
 STEP = re.compile(r"^\d\. `([a-z_/]+\.py)`: (.*)$", re.MULTILINE)
 SOURCES = ("worker", "tests", "examples", "tools", "benchmarks")
-ROOMS = {folder.name for folder in (ROOT / "worker").rglob("*") if folder.is_dir()} | {"worker"}
+FOLDERS = [folder for folder in (ROOT / "worker").rglob("*") if folder.is_dir()]
+ROOMS = {folder.name for folder in FOLDERS if folder.parent.name not in {"decide", "store"}} | {"worker"}
+"""The rooms of `decide` and `store` are named with it: `accounts` alone is a word of manifests as well."""
+
 LONGEST_LINE, LONGEST_ROW = 120, 160  # a row of a table cannot be wrapped
 
 

@@ -11,7 +11,7 @@ MODULES = {
     for room in ("importer", "runs")
     for one in (WORKER / room).rglob("*.py")
 }
-DISMISSED = {"arrived_rejections", "judgement", "outcome", "rejections", "run_messages"}
+DISMISSED = {"judgement", "outcome", "rejections", "run_messages"}
 """What rejected rows are left out by is a person: a user or an operator."""
 
 GIVEN_UP = {

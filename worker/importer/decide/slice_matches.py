@@ -117,7 +117,7 @@ def correct_matches(
 def undecided_ids(matches: IdentityMatches, coverage: Coverage) -> set[int]:
     """Return the rows to load in full: changed ones, those whose absence may mean something or that may be back.
 
-    A row that was removed may be back as far from its day as `match_pending` looks for it.
+    A row that was removed may be back as far from its day as `pending.match_posted` looks for it.
     """
     missing = {row.id for row in matches.undelivered if row.state == State.PENDING or coverage.covers(row.day)}
     days = {line.stated_on or line.effective_on for line in matches.new} if matches.removed else ()

@@ -10,15 +10,15 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.connectors.base import RejectedRow, Transaction
-from worker.importer.decide.arrived_rejections import (
+from worker.importer.decide.read.clean_text import id_text, plain_text
+from worker.importer.decide.read.identity import digest
+from worker.importer.decide.read.line import Rejection, transaction_as_text
+from worker.importer.decide.rejections import (
     MoneyAndWords,
     arrived_rejections,
     is_same_record,
     read_rejection,
 )
-from worker.importer.decide.read.clean_text import id_text, plain_text
-from worker.importer.decide.read.identity import digest
-from worker.importer.decide.read.line import Rejection, transaction_as_text
 from worker.importer.job import Job
 from worker.importer.outcome import StandingRejections
 from worker.models.transaction import REJECTION_IS_DISMISSED, REJECTION_IS_OPEN

@@ -98,7 +98,7 @@ def test_the_rest_of_a_split_purchase_is_asked_about():
 
 def test_of_very_many_equal_amounts_equal_texts_are_one_and_all_others_are_asked_about(monkeypatch):
     compared = []
-    similarity = match_user_expense.similarity
+    similarity = match.similarity
     monkeypatch.setattr(match, "similarity", lambda *both: compared.append(both) or similarity(*both))
     places = range(MAX_CANDIDATES + 20)
     lines = [line(text=f"Shop {place}") for place in places]

@@ -50,7 +50,7 @@ def test_a_pair_is_near_by_the_days_of_effect_or_by_the_days_stated():
 def compared(monkeypatch):
     """The texts that are compared, of which there may be few."""
     pairs = []
-    similarity = match_pending.similarity
+    similarity = match_posted.similarity
 
     def counted(left, right, **more):
         pairs.append((left, right))

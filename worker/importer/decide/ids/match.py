@@ -1,6 +1,6 @@
 """Matches incoming lines with stored rows by present identity, by former identity, and by equal content.
 
-Lines without a partner here go on to `match_pending`, which weighs evidence.
+Lines without a partner here go on to `pending.match_posted`, which weighs evidence.
 """
 
 from collections import defaultdict

@@ -5,7 +5,7 @@ in the other. Rows of equal amount meet one-to-one in the order of days: those t
 what is left. A row that the other source should have, because it has rows of days before and after it, is left alone
 only where no choice of pairs avoids it; then the nearest days count. So equal purchases that one source books a day
 later all meet, and those of days that one source alone covers do not. How many days later a source books is learned
-from amounts that occur once; `source_rows` says how many days there may be at most.
+from amounts that occur once; `sources.rows` says how many days there may be at most.
 """
 
 from collections import defaultdict

@@ -2,8 +2,8 @@
 
 Sources that are read day by day deliver equal purchases one at a time. A row meets the nearest one that is free then.
 So a later row may find its partner taken, while a row of some days before is alone in the other source: one purchase
-too many. Taken together (`meet_rows`), as many meet as the source with fewer rows has: every row between the two that
-are alone passes its partner on. So does a row whose partner became another purchase, of another amount.
+too many. Taken together (`sources.meet`), as many meet as the source with fewer rows has: every row between the two
+that are alone passes its partner on. So does a row whose partner became another purchase, of another amount.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -38,9 +38,9 @@ def unlike_pairs(
 ) -> list[PlacePair]:
     """Return the pairs to ask about, each row in one at most: the nearest amounts first, then the nearest days.
 
-    Rows of one amount and near days are no such pairs: `meet_rows` decides or asks about them. Of amounts that several
-    rows of a source have none is taken for one that was booked late: they are arranged anew when more of them come
-    (`rearrange_rows`).
+    Rows of one amount and near days are no such pairs: `sources.meet` decides or asks about them. Of amounts that
+    several rows of a source have none is taken for one that was booked late: they are arranged anew when more of them
+    come (`sources.rearrange`).
 
     Args:
         lefts: Rows of one source.

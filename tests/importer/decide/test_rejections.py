@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 
 from tests.importer.decide.rows import transaction
-from worker.importer.decide.arrived_rejections import MoneyAndWords, arrived_rejections, read_rejection
 from worker.importer.decide.read.line import transaction_as_text
+from worker.importer.decide.rejections import MoneyAndWords, arrived_rejections, read_rejection
 
 DAY, NEXT_DAY, NEXT_MONTH = date(2026, 6, 15), date(2026, 6, 16), date(2026, 7, 15)
 
