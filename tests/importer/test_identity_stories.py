@@ -11,7 +11,7 @@ from worker.connectors.base import Account, IdClass
 from worker.importer.actions.suggestions import accept, decline
 from worker.importer.fetch.window import OVERLAP_DAYS
 from worker.importer.store import share_import
-from worker.importer.store.seen_rows import SeenIds
+from worker.importer.store.rows.seen import SeenIds
 
 UNTRUSTED = [IdClass.POSITIONAL, IdClass.DELIVERY, IdClass.NONE]
 

@@ -6,8 +6,8 @@ from decimal import Decimal
 from sqlalchemy import text
 
 from worker.importer.decide.stored_row import ExpenseFields
-from worker.importer.store.bulk import next_ids
 from worker.importer.store.expense_rows import delete_expenses, insert_expenses, update_expenses
+from worker.importer.store.rows.bulk import next_ids
 
 BREAD = ExpenseFields(
     amount=Decimal("4.20"), currency="EUR", expense_type="EXPENSE", notes="Bread\t\\N", spent_on=date(2026, 3, 1)

@@ -8,8 +8,8 @@ from tests.importer.bank import TODAY, Harness
 from worker.bank_accounts.unmatching import RowMatch, unmatch
 from worker.connectors.base import Account
 from worker.importer.decide.stored_row import ExpenseState
-from worker.importer.store.change_rows import before_image
-from worker.importer.store.stored_rows import load_details
+from worker.importer.store.rows.changes import before_image
+from worker.importer.store.rows.load import load_details
 
 
 @pytest.mark.parametrize("match", [RowMatch.EXPENSE, RowMatch.TWIN])

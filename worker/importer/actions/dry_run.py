@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from worker.importer.context import ImportContext
 from worker.importer.job import Job
-from worker.importer.store.bulk import copy_back, copy_out
+from worker.importer.store.rows.bulk import copy_back, copy_out
 
 _ROW = """jsonb_build_object('on', t.effective_on, 'amount', t.amount::text, 'currency', t.currency,
     'description', left(t.description, 200), 'pending', t.state = 'pending')"""

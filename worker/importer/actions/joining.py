@@ -19,7 +19,7 @@ from worker.importer.store.booked_beside import join_booked_beside
 from worker.importer.store.expense_rows import delete_expenses, set_categories, update_expenses
 from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.moved_rows import join_pair
-from worker.importer.store.stored_rows import load_details
+from worker.importer.store.rows.load import load_details
 from worker.models import BankMatchSuggestion, BankTransaction
 
 _MONEY = frozenset({"amount", "currency", "expense_type"})

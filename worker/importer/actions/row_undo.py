@@ -6,7 +6,7 @@ from typing import Any
 
 from worker.importer.decide.expenses.user_edits import merge_user_edits
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, StoredRow
-from worker.importer.store.change_rows import expense_from_json
+from worker.importer.store.rows.changes import expense_from_json
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

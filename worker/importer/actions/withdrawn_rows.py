@@ -9,7 +9,7 @@ from worker.importer.decide.plan import Plan
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.row_update import take_removal_back, tombstone
 from worker.importer.decide.stored_row import State
-from worker.importer.store.stored_rows import load_details
+from worker.importer.store.rows.load import load_details
 from worker.importer.store.write import write_plan
 from worker.importer.store.write_target import WriteTarget
 from worker.models import BankConnectionAccount, BankMatchSuggestion, BankTransaction

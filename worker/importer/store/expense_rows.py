@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from worker import outbox
 from worker.importer.decide.stored_row import ExpenseFields
-from worker.importer.store.bulk import array_text, copy, run_values
+from worker.importer.store.rows.bulk import array_text, copy, run_values
 
 IS_EDITED = """(e.category_id IS NOT NULL OR (e.amount, e.currency, e.expense_type, e.notes, e.spent_at)
       IS DISTINCT FROM (t.base_amount, t.base_currency, t.base_type, t.base_notes, t.base_spent_on))"""

@@ -43,7 +43,7 @@ from worker.importer.store.bank_accounts import (
     rows_beside,
 )
 from worker.importer.store.progress import reopen
-from worker.importer.store.stored_keys import has_rows
+from worker.importer.store.rows.keys import has_rows
 from worker.importer.store.suggestions import suggest_account
 from worker.models import BankConnectionAccount
 from worker.telemetry.logs import get_logger

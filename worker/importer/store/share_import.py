@@ -22,9 +22,9 @@ from worker.importer.outcome import AccountResult, AccountTally
 from worker.importer.store.account_share import AccountShare
 from worker.importer.store.progress import IN_PROGRESS, add_delivery
 from worker.importer.store.rejections import record_rejections
-from worker.importer.store.seen_rows import SeenIds, SeenRows
+from worker.importer.store.rows.keys import has_rows, removable_ids
+from worker.importer.store.rows.seen import SeenIds, SeenRows
 from worker.importer.store.slice_import import import_slice
-from worker.importer.store.stored_keys import has_rows, removable_ids
 from worker.models import BankConnectionAccount
 from worker.runs.states import Counts
 

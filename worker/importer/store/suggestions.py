@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.importer.decide.reasons import Reason
-from worker.importer.store.bulk import insert_values
+from worker.importer.store.rows.bulk import insert_values
 
 ASK_AGAIN = """ON CONFLICT ON CONSTRAINT uq_bank_match_suggestions
     DO UPDATE SET status = 'open', run_id = EXCLUDED.run_id, reason = EXCLUDED.reason, decided_at = NULL,

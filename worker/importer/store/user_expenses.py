@@ -21,7 +21,7 @@ from worker.importer.decide.expenses.match import (
 from worker.importer.decide.read.line import Line
 from worker.importer.decide.sources.leading_fields import MAX_DAYS_LED
 from worker.importer.decide.sources.rows import SourceRow, Spans
-from worker.importer.store.bulk import array_text
+from worker.importer.store.rows.bulk import array_text
 
 _NEAR = timedelta(days=MAX_DAYS_OF_ANY)
 

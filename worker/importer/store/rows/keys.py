@@ -12,7 +12,7 @@ from worker.importer.decide.read.clean_text import id_text
 from worker.importer.decide.slice_rows import StoredKeys
 from worker.importer.decide.stored_row import StoredKey
 from worker.importer.fetch.slices import Slice
-from worker.importer.store.seen_rows import SeenRows
+from worker.importer.store.rows.seen import SeenRows
 
 _KEY_COLUMNS = """id, identity, external_id, content_key, occurrence,
     CASE WHEN :reimport AND expense_state = 'reverted' THEN ''::bytea ELSE fingerprint END AS fingerprint, state,

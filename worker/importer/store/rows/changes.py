@@ -14,7 +14,7 @@ from worker.importer.decide.plan import Plan
 from worker.importer.decide.read.line import Line
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseFields, StoredRow
-from worker.importer.store.bulk import insert_values
+from worker.importer.store.rows.bulk import insert_values
 
 _TABLE = "bank_transaction_changes"
 _COLUMNS = ("run_id", "account_id", "transaction_id", "decision", "reason", "detail", "before_image")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from worker.importer.store.bulk import array_text, copied_rows, copy
+from worker.importer.store.rows.bulk import array_text, copied_rows, copy
 
 ROWS = [
     ("plain", b"\x00\xff", date(2026, 6, 15), Decimal("-1.50"), 7, None),

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 from worker.importer.decide.read.clean_text import id_text
 from worker.importer.decide.slice_matches import CorrectedMatches, RowsInFull, SliceMatches
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State, StoredRow
-from worker.importer.store.bulk import array_text
-from worker.importer.store.change_rows import expense_from_json
-from worker.importer.store.stored_keys import stored_identities
+from worker.importer.store.rows.bulk import array_text
+from worker.importer.store.rows.changes import expense_from_json
+from worker.importer.store.rows.keys import stored_identities
 
 _BY_EXTERNAL_ID = text(
     """WITH present AS (
