@@ -8,7 +8,7 @@ from fastapi import BackgroundTasks
 from tests.leases import claim
 from worker.api import first_imports
 from worker.connectors.base import Account
-from worker.importer.store.accounts import sync_accounts
+from worker.importer.store.accounts.listed import sync_accounts
 from worker.models import BankImportRun
 from worker.runs.ending import close
 from worker.runs.request import request_run

@@ -20,7 +20,7 @@ from worker.connections.linking import LinkService, read_link_apps
 from worker.connections.linking.apps import LinkApps
 from worker.connectors.base import Account
 from worker.errors import ConfigurationError
-from worker.importer.store.accounts import sync_accounts
+from worker.importer.store.accounts.listed import sync_accounts
 
 LINKS = "/bank-connections/links"
 REDIRECT = "https://finmind.test/linked"

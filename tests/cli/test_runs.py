@@ -11,7 +11,7 @@ from tests.factories import make_connection
 from tests.leases import claim
 from worker.connectors.base import Account
 from worker.credentials import generate_key
-from worker.importer.store.accounts import sync_accounts
+from worker.importer.store.accounts.listed import sync_accounts
 from worker.models import BankImportRun
 from worker.runs.ending import close
 from worker.runs.request import request_run

@@ -32,7 +32,7 @@ from worker.importer.fetch.response_digest import ResponseDigest
 from worker.importer.job import job_of, zone_of
 from worker.importer.request_imports import RequestImports, gc_paused
 from worker.importer.run_closing import RunFindings, close_run
-from worker.importer.store.accounts import accounts_to_import, save_consent
+from worker.importer.store.accounts.listed import accounts_to_import, save_consent
 from worker.importer.store.progress import account_results
 from worker.importer.store.rejections import resolve
 from worker.importer.store.unchanged_response import copy_previous_run, forget

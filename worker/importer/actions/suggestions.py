@@ -13,9 +13,9 @@ from worker.db.user_lock import lock_user
 from worker.errors import ConflictError, NotFoundError
 from worker.importer.actions.joining import join_expense, join_transfer, join_twin
 from worker.importer.actions.withdrawn_rows import take_for_gone
-from worker.importer.store.bank_accounts import add_account, attach, other_sources, sources_of
+from worker.importer.store.accounts.bank_accounts import add_account, attach, other_sources, sources_of
+from worker.importer.store.accounts.replaced import go_on_as
 from worker.importer.store.joined_rows import meet_joined_rows
-from worker.importer.store.replaced_account import go_on_as
 from worker.models import BankConnectionAccount, BankMatchSuggestion, BankTransaction
 
 _DESCRIBED = text(

@@ -19,7 +19,7 @@ from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.sources.rows import MAX_DAYS_ALIKE
 from worker.importer.decide.stored_row import State, StoredRow
 from worker.importer.job import Job
-from worker.importer.store.bank_accounts import other_sources
+from worker.importer.store.accounts.bank_accounts import other_sources
 from worker.importer.store.booked_beside import let_posted_rows_inherit
 from worker.importer.store.expense_locks import lock_if_unchanged, retry_while_changed
 from worker.importer.store.leading_source import let_sources_lead

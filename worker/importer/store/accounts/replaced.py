@@ -31,8 +31,7 @@ from worker.importer.decide.sign_flip import states_opposite_signs
 from worker.importer.decide.sources.rows import SourceRow
 from worker.importer.outcome import SignsFlippedError
 from worker.importer.store.account_share import AccountShare
-from worker.importer.store.accounts import take_currency
-from worker.importer.store.bank_accounts import (
+from worker.importer.store.accounts.bank_accounts import (
     MAX_COMPARED_ROWS,
     add_account,
     attach,
@@ -42,6 +41,7 @@ from worker.importer.store.bank_accounts import (
     recognise_source,
     rows_beside,
 )
+from worker.importer.store.accounts.listed import take_currency
 from worker.importer.store.progress import reopen
 from worker.importer.store.rows.keys import has_rows
 from worker.importer.store.suggestions import suggest_account
