@@ -17,7 +17,7 @@ from worker.audit import current_actor
 from worker.db.user_lock import lock_user
 from worker.errors import ConflictError, NotFoundError
 from worker.importer.actions.action_runs import begin_action, end_action
-from worker.importer.store.judgement import judge_again, judge_connection_again
+from worker.importer.store.results.judgement import judge_again, judge_connection_again
 from worker.models.transaction import REJECTION_IS_DISMISSED, REJECTION_IS_OPEN
 from worker.runs.states import RunKind
 

@@ -33,8 +33,8 @@ from worker.importer.job import job_of, zone_of
 from worker.importer.request_imports import RequestImports, gc_paused
 from worker.importer.run_closing import RunFindings, close_run
 from worker.importer.store.accounts.listed import accounts_to_import, save_consent
-from worker.importer.store.progress import account_results
 from worker.importer.store.rejections import resolve
+from worker.importer.store.results.run_accounts import account_results
 from worker.importer.store.unchanged_response import copy_previous_run, forget
 from worker.runs.lease import ClaimedRun
 from worker.runs.states import Outcome, RunKind

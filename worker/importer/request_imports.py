@@ -29,7 +29,7 @@ from worker.importer.store.accounts.recognised_later import MIN_NEW_ROWS, ask_wh
 from worker.importer.store.accounts.replaced import account_or_old_one
 from worker.importer.store.balances import StatedBalances
 from worker.importer.store.other_accounts import other_rows, record_other_rows
-from worker.importer.store.progress import fail_account, prove_and_close_account
+from worker.importer.store.results.run_accounts import fail_account, prove_and_close_account
 from worker.importer.store.second_look import look_again
 from worker.importer.store.share_import import import_share
 from worker.importer.store.uncounted_rows import remove_uncounted

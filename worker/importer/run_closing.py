@@ -15,8 +15,8 @@ from worker.importer.context import ImportContext
 from worker.importer.fetch.response_digest import ResponseDigest
 from worker.importer.job import Job
 from worker.importer.outcome import UNACCOUNTED, AccountResult, outcome_of
-from worker.importer.store.judgement import problem_of_connection
-from worker.importer.store.ledger_state import save_connection_problem
+from worker.importer.store.results.judgement import problem_of_connection
+from worker.importer.store.results.problems import save_connection_problem
 from worker.importer.store.unchanged_response import remember
 from worker.runs.ending import close
 from worker.runs.states import Counts, Outcome

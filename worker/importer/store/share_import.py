@@ -20,8 +20,8 @@ from worker.importer.fetch.slices import SLICE_ROWS, slices
 from worker.importer.fetch.window import advance
 from worker.importer.outcome import AccountResult, AccountTally
 from worker.importer.store.account_share import AccountShare
-from worker.importer.store.progress import IN_PROGRESS, add_delivery
 from worker.importer.store.rejections import record_rejections
+from worker.importer.store.results.run_accounts import IN_PROGRESS, add_delivery
 from worker.importer.store.rows.keys import has_rows, removable_ids
 from worker.importer.store.rows.seen import SeenIds, SeenRows
 from worker.importer.store.slice_import import import_slice

@@ -42,7 +42,7 @@ from worker.importer.store.accounts.bank_accounts import (
     rows_beside,
 )
 from worker.importer.store.accounts.listed import take_currency
-from worker.importer.store.progress import reopen
+from worker.importer.store.results.run_accounts import reopen
 from worker.importer.store.rows.keys import has_rows
 from worker.importer.store.suggestions import suggest_account
 from worker.models import BankConnectionAccount

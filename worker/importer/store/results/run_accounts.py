@@ -15,8 +15,8 @@ from worker.importer.decide.balances.proof import BalanceProof
 from worker.importer.job import Job
 from worker.importer.outcome import AccountResult
 from worker.importer.store.balances import StatedBalances, prove_balance
-from worker.importer.store.judgement import judge
-from worker.importer.store.ledger_state import save_problem
+from worker.importer.store.results.judgement import judge
+from worker.importer.store.results.problems import save_problem
 from worker.models import BankConnectionAccount, BankImportRun, BankImportRunAccount
 from worker.runs.states import COUNTED, Counts, count_values
 from worker.telemetry.logs import get_logger

@@ -1,0 +1,1 @@
+"""Writes what a run says of each account: counts, result, and the problem that is open."""
