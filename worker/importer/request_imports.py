@@ -27,12 +27,12 @@ from worker.importer.store.account_share import AccountShare, share_of
 from worker.importer.store.accounts.listed import save_connection_cursor, update_balance
 from worker.importer.store.accounts.recognised_later import MIN_NEW_ROWS, ask_whether_one_account
 from worker.importer.store.accounts.replaced import account_or_old_one
-from worker.importer.store.balances import StatedBalances
+from worker.importer.store.balances.proof import StatedBalances
+from worker.importer.store.balances.uncounted import remove_uncounted
 from worker.importer.store.other_accounts import other_rows, record_other_rows
 from worker.importer.store.results.run_accounts import fail_account, prove_and_close_account
 from worker.importer.store.second_look import look_again
 from worker.importer.store.share_import import import_share
-from worker.importer.store.uncounted_rows import remove_uncounted
 from worker.money import is_money
 from worker.runs.states import Counts
 from worker.telemetry.logs import get_logger

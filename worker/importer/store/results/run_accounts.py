@@ -14,7 +14,7 @@ from worker.errors import WorkerError
 from worker.importer.decide.balances.proof import BalanceProof
 from worker.importer.job import Job
 from worker.importer.outcome import AccountResult
-from worker.importer.store.balances import StatedBalances, prove_balance
+from worker.importer.store.balances.proof import StatedBalances, prove_balance
 from worker.importer.store.results.judgement import judge
 from worker.importer.store.results.problems import save_problem
 from worker.models import BankConnectionAccount, BankImportRun, BankImportRunAccount

@@ -12,7 +12,7 @@ from worker.importer.decide.plan import Plan
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.row_update import tombstone
 from worker.importer.job import Job
-from worker.importer.store.balances import StatedBalances, prove_balance
+from worker.importer.store.balances.proof import StatedBalances, prove_balance
 from worker.importer.store.rows.load import load_details
 from worker.importer.store.transfers import pair_transfers
 from worker.importer.store.write import write_plan

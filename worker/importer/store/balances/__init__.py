@@ -1,0 +1,1 @@
+"""Reads balances and sums, and removes rows that no balance counts."""
