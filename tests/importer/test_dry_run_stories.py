@@ -10,7 +10,7 @@ from tests.importer.test_existing_stories import typed
 from tests.importer.test_kind_stories import TWO
 from worker.connectors.base import Account, IdClass, RemovedTransaction, TransactionKind
 from worker.connectors.errors import InvalidDataError, RateLimitError, RateLimitScope
-from worker.importer.store.expense_locks import ExpensesChangedError
+from worker.importer.store.expenses.locks import ExpensesChangedError
 from worker.runs.run_queries import decisions_of
 from worker.runs.states import RunKind
 

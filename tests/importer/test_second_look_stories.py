@@ -13,7 +13,7 @@ from worker.connections.connection_queries import find
 from worker.connections.removal import forget
 from worker.connectors.base import Account
 from worker.importer.decide.sources.rows import MAX_DAYS_ALIKE
-from worker.importer.store.expense_locks import ExpensesChangedError
+from worker.importer.store.expenses.locks import ExpensesChangedError
 from worker.runs.states import RunKind
 
 IBAN = "DE02120300000000202051"

@@ -24,7 +24,7 @@ from worker.importer.actions.action_runs import begin_action, end_action
 from worker.importer.decide.sources.rows import MovableRow
 from worker.importer.request_imports import gc_paused
 from worker.importer.store.accounts.bank_accounts import attach, other_sources
-from worker.importer.store.expense_rows import IS_EDITED
+from worker.importer.store.expenses.rows import IS_EDITED
 from worker.importer.store.joined_rows import load_movable_rows, pairs_apart
 from worker.importer.store.moved_rows import HandOver, hand_over, make_twins
 from worker.importer.store.rows.bulk import array_text

@@ -12,7 +12,7 @@ from worker.importer.decide.expenses.from_line import month
 from worker.importer.decide.expenses.user_edits import merge_user_edits
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseFields, StoredRow
-from worker.importer.store.expense_rows import insert_expenses, update_expenses
+from worker.importer.store.expenses.rows import insert_expenses, update_expenses
 from worker.importer.store.rows.bulk import next_ids
 from worker.importer.store.rows.changes import expense_from_json, record_without_line
 from worker.importer.store.rows.load import load_details

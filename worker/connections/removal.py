@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from worker.importer.store.expense_rows import delete_expenses
+from worker.importer.store.expenses.rows import delete_expenses
 from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.rows.load import load_details
 from worker.importer.store.twins import hand_to_twins

@@ -16,7 +16,7 @@ from worker.importer.decide.expenses.user_edits import merge_user_edits
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State
 from worker.importer.store.booked_beside import join_booked_beside
-from worker.importer.store.expense_rows import delete_expenses, set_categories, update_expenses
+from worker.importer.store.expenses.rows import delete_expenses, set_categories, update_expenses
 from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.moved_rows import join_pair
 from worker.importer.store.rows.load import load_details

@@ -22,11 +22,11 @@ from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseState
 from worker.importer.fetch.window import OVERLAP_DAYS
 from worker.importer.job import Job
-from worker.importer.store.expense_rows import delete_expenses, insert_expenses, set_categories, update_expenses
+from worker.importer.store.expenses.own_expenses import HIDDEN, give_expenses
+from worker.importer.store.expenses.rows import delete_expenses, insert_expenses, set_categories, update_expenses
 from worker.importer.store.joined_rows import meet_again
 from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.obsolete_questions import CLOSED_AS_OBSOLETE
-from worker.importer.store.own_expenses import HIDDEN, give_expenses
 from worker.importer.store.rows.bulk import next_ids, run_values
 from worker.importer.store.rows.changes import record_without_line
 from worker.importer.store.rows.load import load_details, present_categories

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from worker.importer.decide.decisions import RowChange
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.stored_row import ExpenseState
-from worker.importer.store.own_expenses import give_expenses
+from worker.importer.store.expenses.own_expenses import give_expenses
 
 _RELEASED = text(
     """WITH broken AS (

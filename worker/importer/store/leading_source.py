@@ -14,7 +14,7 @@ from worker.importer.decide.expenses.user_edits import merge_user_edits
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.sources.leading_fields import StatedExpense, leading_fields
 from worker.importer.decide.stored_row import ExpenseFields
-from worker.importer.store.expense_rows import update_expenses
+from worker.importer.store.expenses.rows import update_expenses
 from worker.importer.store.rows.bulk import array_text, run_values
 from worker.importer.store.rows.changes import record_without_line
 from worker.importer.store.rows.load import load_details

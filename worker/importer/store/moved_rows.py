@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from worker.errors import ConflictError
 from worker.importer.decide.reasons import Reason
-from worker.importer.store.expense_rows import IS_EDITED, delete_expenses
+from worker.importer.store.expenses.rows import IS_EDITED, delete_expenses
 from worker.importer.store.rows.bulk import array_text, arrays
 
 

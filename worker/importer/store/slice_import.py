@@ -12,15 +12,15 @@ from worker.importer.decide.slice_rows import SliceRows, has_repeated_ids, read_
 from worker.importer.fetch.slices import Slice
 from worker.importer.outcome import AccountTally, SignsFlippedError
 from worker.importer.store.account_share import AccountShare
-from worker.importer.store.categories import suggest_categories
-from worker.importer.store.expense_locks import retry_while_changed
+from worker.importer.store.expenses.categories import suggest_categories
+from worker.importer.store.expenses.locks import retry_while_changed
+from worker.importer.store.expenses.user_expenses import load_user_expenses
 from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.rows.changes import record_unchanged
 from worker.importer.store.rows.keys import load_slice_keys
 from worker.importer.store.rows.load import load_beside, load_undecided
 from worker.importer.store.rows.seen import SeenRows
 from worker.importer.store.transfers import pair_transfers
-from worker.importer.store.user_expenses import load_user_expenses
 from worker.importer.store.write import write_plan
 from worker.importer.store.write_target import Written
 

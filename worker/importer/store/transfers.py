@@ -18,9 +18,9 @@ from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
 from worker.importer.decide.transfers.match import MAX_DAYS_NAMED, TransferLeg, match_transfers
 from worker.importer.job import Job
-from worker.importer.store.expense_rows import delete_expenses
+from worker.importer.store.expenses.own_expenses import give_expenses
+from worker.importer.store.expenses.rows import delete_expenses
 from worker.importer.store.moved_rows import let_follow
-from worker.importer.store.own_expenses import give_expenses
 from worker.importer.store.rows.bulk import array_text
 from worker.importer.store.rows.changes import record_without_line
 from worker.importer.store.rows.load import load_details

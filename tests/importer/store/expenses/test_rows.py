@@ -6,7 +6,7 @@ from decimal import Decimal
 from sqlalchemy import text
 
 from worker.importer.decide.stored_row import ExpenseFields
-from worker.importer.store.expense_rows import delete_expenses, insert_expenses, update_expenses
+from worker.importer.store.expenses.rows import delete_expenses, insert_expenses, update_expenses
 from worker.importer.store.rows.bulk import next_ids
 
 BREAD = ExpenseFields(

@@ -10,7 +10,7 @@ from worker import outbox
 from worker.importer.decide.decisions import ExpenseEffect
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.stored_row import ExpenseState, StoredRow
-from worker.importer.store.expense_rows import delete_expenses
+from worker.importer.store.expenses.rows import delete_expenses
 from worker.importer.store.rows.bulk import array_text
 from worker.importer.store.rows.load import lock_expenses
 

@@ -1,0 +1,1 @@
+"""Reads, locks and writes rows of FinMind's `expenses`."""
