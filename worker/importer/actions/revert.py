@@ -30,7 +30,7 @@ from worker.importer.store.obsolete_questions import CLOSED_AS_OBSOLETE
 from worker.importer.store.rows.bulk import next_ids, run_values
 from worker.importer.store.rows.changes import record_without_line
 from worker.importer.store.rows.load import load_details, present_categories
-from worker.importer.store.transfers import give_twins_of_reverted
+from worker.importer.store.transfers.pair import give_twins_of_reverted
 from worker.importer.store.twins import hand_to_twins, point_to_ends, without_expense
 from worker.importer.store.unchanged_response import forget
 from worker.runs.ending import close

@@ -32,7 +32,7 @@ from worker.importer.store.rearrange_rows import let_equal_rows_meet
 from worker.importer.store.rows.changes import record_without_line
 from worker.importer.store.rows.load import load_details
 from worker.importer.store.suggestions import IS_ASKED, suggest
-from worker.importer.store.transfers import hide_shown_legs, pair_legs_of, unpaired_ids
+from worker.importer.store.transfers.pair import hide_shown_legs, pair_legs_of, unpaired_ids
 from worker.importer.store.twins import point_to_ends, successors
 from worker.importer.store.unlike_rows import ask_about_unlike_rows
 from worker.importer.store.write_target import WriteTarget

@@ -20,7 +20,7 @@ from worker.importer.store.rows.changes import record_unchanged
 from worker.importer.store.rows.keys import load_slice_keys
 from worker.importer.store.rows.load import load_beside, load_undecided
 from worker.importer.store.rows.seen import SeenRows
-from worker.importer.store.transfers import pair_transfers
+from worker.importer.store.transfers.pair import pair_transfers
 from worker.importer.store.write import write_plan
 from worker.importer.store.write_target import Written
 

@@ -18,13 +18,13 @@ from worker.importer.decide.plan import Plan
 from worker.importer.decide.read.clean_text import json_text
 from worker.importer.decide.read.line import STATED_FIELDS, Line
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State
-from worker.importer.store.broken_transfers import release_legs
 from worker.importer.store.expenses.locks import lock_if_unchanged
 from worker.importer.store.expenses.rows import delete_expenses, insert_expenses, update_expenses
 from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.rows.bulk import copy, insert_values, next_ids, run_values
 from worker.importer.store.rows.changes import record_changes
 from worker.importer.store.suggestions import suggest
+from worker.importer.store.transfers.broken import release_legs
 from worker.importer.store.twins import leave_to_twins
 from worker.importer.store.write_target import WriteTarget, Written
 

@@ -14,7 +14,7 @@ from worker.importer.decide.row_update import tombstone
 from worker.importer.job import Job
 from worker.importer.store.balances.proof import StatedBalances, prove_balance
 from worker.importer.store.rows.load import load_details
-from worker.importer.store.transfers import pair_transfers
+from worker.importer.store.transfers.pair import pair_transfers
 from worker.importer.store.write import write_plan
 from worker.importer.store.write_target import WriteTarget
 

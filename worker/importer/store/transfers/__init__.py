@@ -1,0 +1,1 @@
+"""Pairs both legs of a transfer, and parts them again."""
