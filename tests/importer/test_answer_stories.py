@@ -11,7 +11,7 @@ from worker.bank_accounts.unmatching import unmatch
 from worker.connectors.base import Account
 from worker.errors import ConflictError
 from worker.importer.actions.suggestions import accept, list_suggestions
-from worker.importer.store.moved_rows import join_pair
+from worker.importer.store.sources.expense_handover import join_pair
 
 IBAN = "DE02120300000000202051"
 LOWERED = "UPDATE expenses SET amount = 2.10 WHERE id = :id"

@@ -25,9 +25,9 @@ from worker.importer.decide.sources.rows import MovableRow
 from worker.importer.request_imports import gc_paused
 from worker.importer.store.accounts.bank_accounts import attach, other_sources
 from worker.importer.store.expenses.rows import IS_EDITED
-from worker.importer.store.joined_rows import load_movable_rows, pairs_apart
-from worker.importer.store.moved_rows import HandOver, hand_over, make_twins
 from worker.importer.store.rows.bulk import array_text
+from worker.importer.store.sources.expense_handover import HandOver, hand_over, make_twins
+from worker.importer.store.sources.joined_rows import load_movable_rows, pairs_apart
 from worker.models import BankConnectionAccount
 from worker.runs.states import RunKind
 

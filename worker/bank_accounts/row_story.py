@@ -9,7 +9,7 @@ from worker.bank_accounts.accounts import LEADS, kind_of
 from worker.bank_accounts.unmatching import matches_of
 from worker.errors import NotFoundError
 from worker.importer.decide.sources.leading_fields import contradictions
-from worker.importer.store.leading_source import stated_by_owner
+from worker.importer.store.sources.leading_fields import stated_by_owner
 from worker.models import BankTransaction
 
 _ROWS = text(

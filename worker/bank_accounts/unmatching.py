@@ -20,8 +20,8 @@ from worker.importer.decide.stored_row import ExpenseState
 from worker.importer.request_imports import gc_paused
 from worker.importer.store.accounts.bank_accounts import add_account, other_sources
 from worker.importer.store.expenses.own_expenses import give_expenses
-from worker.importer.store.leading_source import let_sources_lead
-from worker.importer.store.twins import part_source
+from worker.importer.store.sources.leading_fields import let_sources_lead
+from worker.importer.store.sources.twins import part_source
 from worker.models import BankConnectionAccount, BankTransaction
 from worker.runs.states import RunKind
 

@@ -6,9 +6,9 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from worker.importer.store.expenses.rows import delete_expenses
-from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.rows.load import load_details
-from worker.importer.store.twins import hand_to_twins
+from worker.importer.store.sources.leading_fields import let_sources_lead
+from worker.importer.store.sources.twins import hand_to_twins
 from worker.models import BankConnection, BankConnectionAccount, BankImportRun, BankTransaction
 from worker.runs.states import WAITING, RunStatus
 

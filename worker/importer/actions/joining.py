@@ -17,9 +17,9 @@ from worker.importer.decide.reasons import Reason
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State
 from worker.importer.store.booked_beside import join_booked_beside
 from worker.importer.store.expenses.rows import delete_expenses, set_categories, update_expenses
-from worker.importer.store.leading_source import let_sources_lead
-from worker.importer.store.moved_rows import join_pair
 from worker.importer.store.rows.load import load_details
+from worker.importer.store.sources.expense_handover import join_pair
+from worker.importer.store.sources.leading_fields import let_sources_lead
 from worker.models import BankMatchSuggestion, BankTransaction
 
 _MONEY = frozenset({"amount", "currency", "expense_type"})

@@ -8,9 +8,9 @@ from worker.importer.decide.reasons import Reason
 from worker.importer.job import Job
 from worker.importer.store.accounts.bank_accounts import add_account
 from worker.importer.store.expenses.own_expenses import give_expenses
-from worker.importer.store.leading_source import let_sources_lead
-from worker.importer.store.moves_undone import take_back_move
-from worker.importer.store.twins import part_source
+from worker.importer.store.sources.leading_fields import let_sources_lead
+from worker.importer.store.sources.twins import part_source
+from worker.importer.store.sources.undo_move import take_back_move
 from worker.models import BankConnectionAccount, BankImportRun
 from worker.runs.states import Counts, Outcome, RunKind, RunStatus
 

@@ -23,9 +23,9 @@ from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
 from worker.importer.store.expenses.own_expenses import give_expenses, replace_expense
 from worker.importer.store.expenses.rows import set_categories, update_expenses
-from worker.importer.store.moved_rows import HandOver, hand_over, join_pair, let_follow, make_twins
 from worker.importer.store.rows.changes import expense_to_json, record_without_line
 from worker.importer.store.rows.load import latest_texts, load_details
+from worker.importer.store.sources.expense_handover import HandOver, hand_over, join_pair, let_follow, make_twins
 from worker.importer.store.write_target import WriteTarget
 from worker.models import BankTransaction
 

@@ -15,11 +15,11 @@ from worker.importer.store.account_share import AccountShare
 from worker.importer.store.expenses.categories import suggest_categories
 from worker.importer.store.expenses.locks import retry_while_changed
 from worker.importer.store.expenses.user_expenses import load_user_expenses
-from worker.importer.store.leading_source import let_sources_lead
 from worker.importer.store.rows.changes import record_unchanged
 from worker.importer.store.rows.keys import load_slice_keys
 from worker.importer.store.rows.load import load_beside, load_undecided
 from worker.importer.store.rows.seen import SeenRows
+from worker.importer.store.sources.leading_fields import let_sources_lead
 from worker.importer.store.transfers.pair import pair_transfers
 from worker.importer.store.write import write_plan
 from worker.importer.store.write_target import Written

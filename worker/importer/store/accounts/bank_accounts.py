@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from worker.importer.decide.accounts.recognise import AccountEvidence, AccountFacts, Recognition, best, recognise
 from worker.importer.decide.sources.rows import SourceRow
-from worker.importer.store.joined_rows import meet_joined_rows
+from worker.importer.store.sources.joined_rows import meet_joined_rows
 from worker.models import BankAccount, BankConnectionAccount
 
 MAX_COMPARED_ROWS = 2000

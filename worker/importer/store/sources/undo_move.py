@@ -9,8 +9,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker import outbox
-from worker.importer.store.moved_rows import let_follow, repeer
 from worker.importer.store.rows.bulk import arrays
+from worker.importer.store.sources.expense_handover import let_follow, repeer
 
 _MOVED = text(
     """SELECT c.id AS change_id, c.transaction_id AS new_id, (c.detail ->> 'from')::bigint AS old_id,

@@ -20,11 +20,11 @@ from worker.importer.decide.sources.rows import MovableRow, places_apart
 from worker.importer.decide.stored_row import ExpenseState
 from worker.importer.store.expenses.rows import delete_expenses
 from worker.importer.store.expenses.user_expenses import load_spans
-from worker.importer.store.joined_rows import load_movable_rows, pairs_apart
-from worker.importer.store.leading_source import let_sources_lead
-from worker.importer.store.moved_rows import HandOver, become_twins, hand_over
 from worker.importer.store.rows.changes import record_without_line
 from worker.importer.store.rows.load import load_details
+from worker.importer.store.sources.expense_handover import HandOver, become_twins, hand_over
+from worker.importer.store.sources.joined_rows import load_movable_rows, pairs_apart
+from worker.importer.store.sources.leading_fields import let_sources_lead
 from worker.importer.store.write_target import WriteTarget
 
 ALONE = """alone AS MATERIALIZED (
