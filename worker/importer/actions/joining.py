@@ -15,8 +15,8 @@ from worker.importer.decide.expenses.from_line import month
 from worker.importer.decide.expenses.user_edits import merge_user_edits
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State
-from worker.importer.store.booked_beside import join_booked_beside
 from worker.importer.store.expenses.rows import delete_expenses, set_categories, update_expenses
+from worker.importer.store.pending.booked_beside import join_booked_beside
 from worker.importer.store.rows.load import load_details
 from worker.importer.store.sources.expense_handover import join_pair
 from worker.importer.store.sources.leading_fields import let_sources_lead

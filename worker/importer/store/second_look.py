@@ -20,12 +20,12 @@ from worker.importer.decide.sources.rows import MAX_DAYS_ALIKE
 from worker.importer.decide.stored_row import State, StoredRow
 from worker.importer.job import Job
 from worker.importer.store.accounts.bank_accounts import other_sources
-from worker.importer.store.booked_beside import let_posted_rows_inherit
 from worker.importer.store.expenses.locks import lock_if_unchanged, retry_while_changed
 from worker.importer.store.expenses.own_expenses import give_expenses, replace_expense
 from worker.importer.store.expenses.user_expenses import load_asked, load_counterparts, load_spans
-from worker.importer.store.leftover_pending import decide_pending, remove_abandoned
 from worker.importer.store.obsolete_questions import close_obsolete_questions
+from worker.importer.store.pending.booked_beside import let_posted_rows_inherit
+from worker.importer.store.pending.leftover import decide_pending, remove_abandoned
 from worker.importer.store.rows.changes import record_without_line
 from worker.importer.store.rows.load import load_details
 from worker.importer.store.sources.expense_handover import let_follow
