@@ -13,7 +13,7 @@ from worker.importer.actions.suggestions import find_suggestion
 from worker.importer.actions.withdrawn_rows import take_for_there
 from worker.importer.decide.reasons import Reason
 from worker.importer.store.accounts.bank_accounts import attach, other_sources
-from worker.importer.store.obsolete_questions import is_obsolete
+from worker.importer.store.questions.obsolete import is_obsolete
 from worker.importer.store.sources.joined_rows import meet_joined_rows
 from worker.models import BankConnectionAccount, BankMatchSuggestion
 

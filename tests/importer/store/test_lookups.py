@@ -5,7 +5,7 @@ import re
 import pytest
 from sqlalchemy import text
 
-from worker.importer.store import obsolete_questions, second_look
+from worker.importer.store import second_look
 
 STATEMENTS = {
     "orphans": (second_look._ORPHANS, {"account_id": 1, "show_both": False}),

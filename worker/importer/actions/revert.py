@@ -24,7 +24,7 @@ from worker.importer.fetch.window import OVERLAP_DAYS
 from worker.importer.job import Job
 from worker.importer.store.expenses.own_expenses import HIDDEN, give_expenses
 from worker.importer.store.expenses.rows import delete_expenses, insert_expenses, set_categories, update_expenses
-from worker.importer.store.obsolete_questions import CLOSED_AS_OBSOLETE
+from worker.importer.store.questions.obsolete import CLOSED_AS_OBSOLETE
 from worker.importer.store.rows.bulk import next_ids, run_values
 from worker.importer.store.rows.changes import record_without_line
 from worker.importer.store.rows.load import load_details, present_categories

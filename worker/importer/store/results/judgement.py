@@ -13,10 +13,10 @@ from worker.importer import run_messages
 from worker.importer.decide.balances.proof import BalanceProof
 from worker.importer.decide.reasons import Reason
 from worker.importer.outcome import AccountResult, DoubtfulRows, judge_account
-from worker.importer.store.obsolete_questions import close_obsolete_questions
+from worker.importer.store.questions.obsolete import close_obsolete_questions
+from worker.importer.store.questions.suggestions import ASK_AGAIN
 from worker.importer.store.rejections import standing_rejections
 from worker.importer.store.results.problems import save_connection_problem, save_problem
-from worker.importer.store.suggestions import ASK_AGAIN
 from worker.models import BankConnectionAccount
 
 JUDGED = frozenset({"rows_rejected", "balance_mismatch", "rows_withdrawn", "still_pending", "currency_was_assumed"})

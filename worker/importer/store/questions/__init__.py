@@ -1,0 +1,1 @@
+"""Asks the user, and closes questions that are obsolete."""
