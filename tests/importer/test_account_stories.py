@@ -9,7 +9,7 @@ import pytest
 from tests.importer.bank import TODAY, Harness
 from worker.connectors.base import Account, Balance, BalanceKind
 from worker.importer.actions.suggestions import accept, decline, list_suggestions
-from worker.importer.store import bank_accounts, replaced_account
+from worker.importer.store.accounts import bank_accounts, replaced
 from worker.runs.states import RunStatus
 
 IBAN = "DE02120300000000202051"
@@ -383,7 +383,7 @@ def test_rows_of_one_id_in_two_currencies_have_to_state_theirs(harness):
 
 def test_a_source_that_ended_long_ago_is_compared_by_its_own_days(sessions, user_id, monkeypatch):
     """Of a longer history only so many rows are compared, and its newest ones are all of later days."""
-    for module in (bank_accounts, replaced_account):
+    for module in (bank_accounts, replaced):
         monkeypatch.setattr(module, "MAX_COMPARED_ROWS", 25)
     archive, feed = Harness(sessions, user_id), Harness(sessions, user_id)
     days = [*range(400, 380, -1), *range(40, 0, -1)]

@@ -6,11 +6,13 @@ import pytest
 from sqlalchemy import text
 
 from worker.importer.store import second_look
+from worker.importer.store.questions import obsolete
+from worker.importer.store.rows import load
 
 STATEMENTS = {
     "orphans": (second_look._ORPHANS, {"account_id": 1, "show_both": False}),
-    "obsolete questions": (obsolete_questions._CLOSE, {"user_id": 1, "settled_by": ""}),
-    "rows in full": (stored_rows._DETAILS, {"ids": "{1}"}),
+    "obsolete questions": (obsolete._CLOSE, {"user_id": 1, "settled_by": ""}),
+    "rows in full": (load._DETAILS, {"ids": "{1}"}),
 }
 
 

@@ -16,7 +16,7 @@ from worker.importer.store.rows.load import lock_expenses
 
 HIDDEN = frozenset({ExpenseState.TRANSFER, ExpenseState.TWIN})
 
-# As `change_rows.before_image` writes it.
+# As `rows.changes.before_image` writes it.
 _IMAGE = """jsonb_build_object(
     'transaction', jsonb_build_object(
       'identity', encode(w.identity, 'hex'), 'external_id', w.external_id, 'content_key', encode(w.content_key, 'hex'),
