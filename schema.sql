@@ -439,6 +439,9 @@ CREATE INDEX IF NOT EXISTS idx_bank_import_runs_finished ON bank_import_runs(fin
 -- what the next hours or months may remove: runs that changed nothing, reports of dry runs
 CREATE INDEX IF NOT EXISTS idx_bank_import_runs_quiet ON bank_import_runs(finished_at)
   WHERE finished_at IS NOT NULL AND created + updated + linked + removed + rejected + suggested = 0 AND NOT dry_run;
+-- what runs asked their banks, to be forgotten when they are old, though a run that changed something stays for ever
+CREATE INDEX IF NOT EXISTS idx_bank_import_runs_told ON bank_import_runs(finished_at)
+  WHERE requests IS NOT NULL OR earlier_attempts IS NOT NULL;
 CREATE INDEX IF NOT EXISTS idx_bank_import_runs_dry ON bank_import_runs(finished_at) WHERE dry_run;
 -- a run that another one is about stays
 CREATE INDEX IF NOT EXISTS idx_bank_import_runs_target ON bank_import_runs(target_run_id)

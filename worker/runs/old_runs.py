@@ -33,6 +33,10 @@ QUIET = """r.finished_at IS NOT NULL
     AND r.created + r.updated + r.linked + r.removed + r.rejected + r.suggested = 0 AND NOT r.dry_run"""
 """The condition of a run `r` that changed nothing."""
 
+# The same words as in idx_bank_import_runs_told.
+TELLS = "(r.requests IS NOT NULL OR r.earlier_attempts IS NOT NULL)"
+"""The condition of a run `r` that tells what it asked the bank."""
+
 _LATER = """SELECT FROM bank_import_run_accounts later JOIN bank_import_runs n ON n.id = later.run_id AND NOT n.dry_run
           WHERE later.account_id = {part}.account_id AND later.id > {part}.id
             AND later.balance_proof ->> 'reason' = {part}.balance_proof ->> 'reason'"""
@@ -90,7 +94,7 @@ _THIN_RUNS = text(
     ), stripped AS (
       UPDATE bank_import_runs SET requests = NULL, earlier_attempts = NULL WHERE id IN (
         SELECT r.id FROM page JOIN bank_import_runs r USING (id)
-        WHERE page.id NOT IN (SELECT id FROM thinned) AND (r.requests IS NOT NULL OR r.earlier_attempts IS NOT NULL)
+        WHERE page.id NOT IN (SELECT id FROM thinned) AND {TELLS}
         FOR NO KEY UPDATE OF r SKIP LOCKED)
       RETURNING 1
     )
@@ -118,23 +122,21 @@ _REMOVE_OLD_RUNS = text(
     """  # noqa: S608 - constants
 )
 
-# Two days are looked at, as above: what is older was treated by an earlier pass.
 _FORGET_REQUESTS = text(
-    """
+    f"""
     WITH page AS MATERIALIZED (
-      SELECT r.id, r.finished_at, r.requests IS NOT NULL OR r.earlier_attempts IS NOT NULL AS tells
-      FROM bank_import_runs r
-      WHERE r.finished_at > GREATEST(CAST(:after_at AS timestamptz), now() - make_interval(days => :run_days + 2))
+      SELECT r.id, r.finished_at FROM bank_import_runs r
+      WHERE {TELLS} AND r.finished_at > CAST(:after_at AS timestamptz)
         AND r.finished_at < now() - make_interval(days => :run_days)
-      ORDER BY r.finished_at FETCH FIRST :page ROWS WITH TIES
+      ORDER BY r.finished_at FETCH FIRST :batch ROWS WITH TIES
     ), forgotten AS (
       UPDATE bank_import_runs SET requests = NULL, earlier_attempts = NULL WHERE id IN (
-        SELECT r.id FROM page JOIN bank_import_runs r USING (id) WHERE page.tells FOR NO KEY UPDATE OF r SKIP LOCKED)
+        SELECT r.id FROM page JOIN bank_import_runs r USING (id) FOR NO KEY UPDATE OF r SKIP LOCKED)
       RETURNING 1
     )
     SELECT (SELECT count(*) FROM forgotten) AS forgotten_requests, last.after_at
     FROM (SELECT max(finished_at) AS after_at FROM page) last WHERE last.after_at IS NOT NULL
-    """
+    """  # noqa: S608 - constants
 )
 
 # A function of the database, because no role of a process may delete from the audit.
