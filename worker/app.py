@@ -14,7 +14,6 @@ from typing import Any
 from celery import Celery, bootsteps, signals
 from kombu.exceptions import OperationalError
 
-from worker.beat_schedule import EXPIRES_S, beat_entries, beat_setting
 from worker.broker import (
     DEFAULT_QUEUE,
     DISPATCH_REQUESTS,
@@ -27,6 +26,7 @@ from worker.broker import (
     transport_options,
 )
 from worker.celery_hooks import pools, task_latencies
+from worker.celery_hooks.beat_schedule import EXPIRES_S, beat_entries, beat_setting
 from worker.celery_hooks.components import HeartbeatFile
 from worker.celery_hooks.queue_entries import check_queue_entries
 from worker.celery_hooks.request_listener import RequestListener

@@ -14,7 +14,7 @@ from celery import Celery
 from kombu import Queue as KombuQueue
 from kombu.utils.url import parse_url
 
-from worker.redis_address import names_sentinels, parse_sentinels
+from worker.net.redis_address import names_sentinels, parse_sentinels
 
 IMPORT_CONNECTION = "worker.tasks.imports.import_connection"
 REFRESH_CONNECTION = "worker.tasks.imports.refresh_connection"

@@ -6,7 +6,7 @@ them.
 
 Four are read before the settings or apart from them: FINMIND_HEALTH_DIR by `worker.process.heartbeat_files`, because a
 probe must be cheap; FINMIND_STATE_DIR by `worker.process.state_directory`; OTEL_* by OpenTelemetry's SDK; and
-FAULT_DIRECTORY by `worker.fault_injection`, for tests only.
+FAULT_DIRECTORY by `worker.process.fault_injection`, for tests only.
 """
 
 from collections.abc import Collection
@@ -22,7 +22,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import make_url
 
 from worker.errors import ConfigurationError
-from worker.redis_address import check_options, names_sentinels, parse_sentinels
+from worker.net.redis_address import check_options, names_sentinels, parse_sentinels
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Count = Annotated[int, Field(gt=0, le=1_000_000)]

@@ -12,7 +12,7 @@ from kombu import Connection
 from tests.certificates import write_certificate
 from worker.app import configuration
 from worker.broker import Messages, celery_address, tls_options, transport_options
-from worker.redis_address import open_redis
+from worker.net.redis_address import open_redis
 
 
 class Listener:

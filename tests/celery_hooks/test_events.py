@@ -4,7 +4,7 @@ import pytest
 
 from worker import broker
 from worker.app import app
-from worker.beat_schedule import beat_entries
+from worker.celery_hooks.beat_schedule import beat_entries
 from worker.settings import load_messaging_settings
 
 

@@ -12,7 +12,7 @@ from tests.waiting import until
 from worker.api.limiting import UserLimit
 from worker.client import WorkerClient
 from worker.local.redis import _server_program, free_port
-from worker.redis_address import open_redis
+from worker.net.redis_address import open_redis
 from worker.status import queue_lengths
 
 PASSWORD = "of/redis:too"

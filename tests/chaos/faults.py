@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from tests.chaos.stack import LEASE_S, Stack
-from worker.fault_injection import POINTS
+from worker.process.fault_injection import POINTS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,6 +53,16 @@ def test_what_is_wrong_is_said_with_file_line_and_what_is_allowed(command, writt
     assert said in answer.err
 
 
+def test_each_thing_that_is_wrong_has_a_line_of_its_own(command, written):
+    wrong = (
+        written.read_text().replace("status = 400\n", 'status = "no"\n').replace('kind = "bearer"', 'kind = "bearers"')
+    )
+    written.write_text(wrong)
+    lines = command("connectors", "check", written).err.splitlines()
+    assert len(lines) == 2
+    assert all(line.startswith(f"error: {written}:") for line in lines)
+
+
 @pytest.mark.parametrize(
     ("right", "wrong", "said"),
     [

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from worker.cli import output
-from worker.cli.output import print_record, print_rows
+from worker.cli.output import print_record, print_rows, say_each
 
 ROWS = [{"id": "3f2c9a1e-0000-4000-8000-000000000001", "bank": "Sparkasse", "message": "x" * 60, "took_s": 3}]
 COLUMNS = ("id", "bank", "took_s", "message")
@@ -53,3 +53,15 @@ def test_seconds_are_durations_and_a_number_a_second_is_a_number(capsys):
     print_record({"refresh_interval_s": 7200, "rate_limit_per_s": 60}, as_json=False)
     shown = [line.rsplit(maxsplit=1) for line in capsys.readouterr().out.splitlines()]
     assert [(name.strip(), value) for name, value in shown] == [("refresh interval", "2h"), ("rate limit per s", "60")]
+
+
+def test_a_sentence_is_broken_between_words_on_a_terminal_alone(terminal, capsys):
+    name = f"bank_{'x' * 60}_key"
+    sentence = f"the database has no constraint {name} on bank_import_runs: CHECK (status = ANY (ARRAY['queued']))"
+    say_each([sentence])
+    assert capsys.readouterr().out == f"{sentence}\n"
+    terminal(80)
+    say_each([sentence])
+    lines = capsys.readouterr().out.splitlines()
+    assert (len(lines), max(map(len, lines)) <= 80, name in " ".join(lines)) == (3, True, True)
+    assert " ".join(line.strip() for line in lines) == sentence

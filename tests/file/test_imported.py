@@ -14,6 +14,7 @@ from worker.connectors.base import Account, IdClass
 from worker.connectors.file.config import FileConfig
 from worker.connectors.file.folder import Folder
 from worker.connectors.file.inspection import report
+from worker.connectors.file.statement.details import entries
 from worker.importer.context import ImportContext
 
 
@@ -181,7 +182,7 @@ def test_details_that_do_not_add_up_or_belong_to_another_entry_change_no_money(d
 
 
 TWICE = statement(entry("300.00") + entry("300.00", more="<NtryRef>2</NtryRef>"))
-NOT_USED = "details of {} entries of notifications: "
+NOT_USED = "details of {} of notifications: "
 SEVERAL = "more than one line or notification fits, so the lines stay as they are"
 NO_LINE = "the statement of their day has no line that waits for them"
 
@@ -201,7 +202,7 @@ def test_details_that_replace_no_line_are_told_with_their_number(tmp_path, booke
     reading = read(tmp_path)
     assert sum(reading.amounts) in {-307, -600}
     warnings = [warning for warning in reading.warnings if warning.startswith("details of")]
-    assert warnings == [NOT_USED.format(number) + reason for reason, number in told.items()]
+    assert warnings == [NOT_USED.format(entries(number)) + reason for reason, number in told.items()]
     shown = report(Folder.inspect(FileConfig(path=tmp_path)))
     assert {one["reason"]: one["entries"] for one in shown["unused_details"]} == told
     assert InspectionOut.model_validate(shown).model_dump() == shown, "the API shows less than `files inspect`"

@@ -13,7 +13,7 @@ from tests import roles
 from tests.api.conftest import JWT_SECRET, token
 from tests.factories import make_connection
 from worker.app import app as celery
-from worker.beat_schedule import beat_entries
+from worker.celery_hooks.beat_schedule import beat_entries
 from worker.credentials import generate_key
 from worker.db.engine import Sessions
 from worker.local.redis import free_port

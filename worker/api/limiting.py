@@ -18,7 +18,7 @@ from limits.storage import MemoryStorage, RedisStorage
 from limits.strategies import MovingWindowRateLimiter
 
 from worker.api.problems import ProblemError
-from worker.redis_address import open_redis
+from worker.net.redis_address import open_redis
 from worker.telemetry.logs import get_logger
 
 log = get_logger(__name__)

@@ -10,7 +10,7 @@ import typer
 from worker.cli import manifest_trial
 from worker.cli.credentials import ConfigFileOption, ConfigOption
 from worker.cli.failures import ExitCode
-from worker.cli.output import JsonFlag, print_json, print_rows, say
+from worker.cli.output import JsonFlag, print_json, print_rows, say, say_each
 from worker.connectors.errors import ConnectorNotFoundError
 from worker.connectors.manifest.checking.run import CheckOutcome, run_checks
 from worker.connectors.manifest.loading import MANIFEST_NAME, load_manifest, skeleton
@@ -66,7 +66,7 @@ def check(path: FileArgument, *, as_json: JsonFlag = False) -> None:
         print_json([_as_record(one) for one in outcomes])
     else:
         for one in outcomes:
-            say(_line(one))
+            say_each(_lines(one), indent=9)
         skipped = sum(one.skipped is not None for one in outcomes)
         passed = len(outcomes) - len(failed) - skipped
         notes = sum(len(one.notes) for one in outcomes)
@@ -111,11 +111,11 @@ def _directory() -> Path | None:
     return Path(found) if found else None
 
 
-def _line(outcome: CheckOutcome) -> str:
-    said = [f"         {line}" for line in outcome.problems] + [f"         note: {line}" for line in outcome.notes]
+def _lines(outcome: CheckOutcome) -> list[str]:
     if outcome.skipped:
-        return f"skipped  {outcome.check}: {outcome.skipped}"
-    return "\n".join([f"{'FAILED' if outcome.problems else 'passed'}   {outcome.check}", *said])
+        return [f"skipped  {outcome.check}: {outcome.skipped}"]
+    said = [f"         {line}" for line in outcome.problems] + [f"         note: {line}" for line in outcome.notes]
+    return [f"{'FAILED' if outcome.problems else 'passed'}   {outcome.check}", *said]
 
 
 def _as_record(outcome: CheckOutcome) -> dict[str, Any]:

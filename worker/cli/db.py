@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from worker.cli.environment import settings
 from worker.cli.failures import ExitCode
-from worker.cli.output import JsonFlag, print_json, print_result, say
+from worker.cli.output import JsonFlag, print_json, say, say_each
 from worker.cli.progress import progress
 from worker.cli.workspace import workspace
 from worker.db.engine import open_engine
@@ -73,7 +73,7 @@ def upgrade(
         setup_logging(level=settings().log_level, json=True)
         log.info("schema.upgraded", outcome=_summary(done), revision=done.revision)
     else:
-        say(_summary(done))
+        say_each(_summary(done).splitlines())
     waits = isinstance(done, SchemaState) and done.standing not in (Standing.CURRENT, Standing.AHEAD)
     raise typer.Exit(ExitCode.FAILED if waits else ExitCode.DONE)
 
@@ -136,8 +136,10 @@ def check(
         with engine.connect() as connection:
             differences += role_differences(connection)
             connection.rollback()
-    text = "\n".join(differences) or "database, schema.sql and models agree"
-    print_result({"differences": differences}, text, as_json=as_json)
+    if as_json:
+        print_json({"differences": differences})
+    else:
+        say_each(differences or ["database, schema.sql and models agree"])
     raise typer.Exit(ExitCode.FAILED if differences else ExitCode.DONE)
 
 
@@ -148,8 +150,7 @@ def _check_restored(options: RestoreOptions, *, as_json: bool) -> None:
     if as_json:
         print_json({"findings": [asdict(finding) for finding in found]})
     else:
-        for finding in found:
-            say(f"{'ok  ' if finding.mended else 'LEFT'}  {finding.says}")
+        say_each((f"{'ok  ' if finding.mended else 'LEFT'}  {finding.says}" for finding in found), indent=6)
         if options.dry_run:
             say("nothing was changed")
     raise typer.Exit(ExitCode.IN_PART if left else ExitCode.DONE)

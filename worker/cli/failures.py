@@ -1,4 +1,4 @@
-"""Turns an exception into one line, a hint and an exit code. No secret that a person typed is repeated."""
+"""Turns an exception into lines, a hint and an exit code. No secret that a person typed is repeated."""
 
 import re
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class Failure:
     """The output of a failed command.
 
     Attributes:
-        message: One line; empty when everything is printed already.
+        message: A line for each thing that is wrong; empty when everything is printed already.
     """
 
     message: str
@@ -78,7 +78,7 @@ def _usage(error: typer.TyperException) -> Failure:
 
 
 def _worker(error: WorkerError) -> Failure:
-    message = f"error: {' '.join(str(error).split())}"
+    message = "\n".join(f"error: {' '.join(line.split())}" for line in str(error).splitlines() if line.strip())
     if isinstance(error, ConfigurationError):
         return Failure(message=message, hint=_configuration_hint(str(error)), exit_code=ExitCode.WRONG_USAGE)
     if isinstance(error, InvalidRequestError):

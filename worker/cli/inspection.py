@@ -1,11 +1,11 @@
 """Prints the report on statement files as text."""
 
 import re
-import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from worker.cli.output import say
+from worker.cli.output import fitted, say
+from worker.connectors.file.statement.details import entries
 
 Report = dict[str, Any]
 
@@ -28,10 +28,10 @@ def print_report(shown: Report) -> None:
     for one in shown["duplicates"]:
         say(f"duplicate: {one['file']} is the same file as {one['same_as']}, and is read once")
     for one in shown["waiting"]:
-        say(f"waiting: {one['entries']} entries of {one['account']} for the camt.053 that books them")
+        say(f"waiting: {entries(one['entries'])} of {one['account']} for a camt.053")
         say("         (add it to the folder; --notifications reads them as rows of their own)")
     for one in shown["unused_details"]:
-        say(_wrapped(f"not used: details of {one['entries']} entries of notifications: {one['reason']}"))
+        say(_wrapped(f"not used: details of {entries(one['entries'])} of notifications: {one['reason']}"))
     for refusal in shown["refused"]:
         place = f"{refusal['file']}, line {refusal['line']}" if refusal["line"] else refusal["file"]
         say(_wrapped(f"refused: {place}: {refusal['reason']}"), err=True)
@@ -40,8 +40,7 @@ def print_report(shown: Report) -> None:
 def _wrapped(line: str) -> str:
     """Break a long line between words; the rest is set in behind the label."""
     label = _LABEL.match(line)
-    indent = " " * (len(label[0]) if label else 4)
-    return textwrap.fill(line, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    return fitted(line, _WIDTH, len(label[0]) if label else 4)
 
 
 def _file(file: Report) -> Iterator[str]:

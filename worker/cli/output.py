@@ -5,7 +5,7 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 
@@ -70,6 +70,22 @@ def print_json(value: Any) -> None:  # noqa: ANN401 - anything JSON can hold
 def say(text: object = "", *, err: bool = False, nl: bool = True) -> None:
     """Print text that may hold input of users and banks; the terminal interprets no control sequence in it."""
     typer.echo(inert_lines(str(text)), err=err, nl=nl)
+
+
+def say_each(sentences: Iterable[str], *, indent: int = 4) -> None:
+    """Print sentences, one a line; a terminal that is too narrow breaks them between words.
+
+    Args:
+        indent: How many columns the further lines of a sentence are set in.
+    """
+    for sentence in sentences:
+        say(fitted(sentence, shutil.get_terminal_size().columns, indent) if on_terminal() else sentence)
+
+
+def fitted(line: str, width: int, indent: int) -> str:
+    """Break a line between words, so that what is one word can be copied whole."""
+    further = " " * indent
+    return textwrap.fill(line, width, subsequent_indent=further, break_long_words=False, break_on_hyphens=False)
 
 
 def warn(message: str) -> None:

@@ -13,9 +13,9 @@ from worker.broker import is_rabbitmq, tls_options
 from worker.cli.database import database
 from worker.cli.environment import settings
 from worker.cli.failures import ExitCode
-from worker.cli.output import JsonFlag, print_json, print_rows, say
+from worker.cli.output import JsonFlag, print_json, print_rows, say, say_each
 from worker.db.engine import Sessions
-from worker.redis_address import open_redis
+from worker.net.redis_address import open_redis
 from worker.status import Status, concerns, problems, read_status
 
 _PERIOD_S = 2.0
@@ -54,7 +54,7 @@ def _read(sessions: Sessions, broker: "redis.Redis | Connection") -> Status:
 def _print(seen: Status) -> None:
     found = problems(seen)
     lines = [f"! {problem}" for problem in found] + [f"- {concern}" for concern in concerns(seen)]
-    say("\n".join(lines) or "all is well")
+    say_each(lines or ["all is well"], indent=2)
     _heading("work")
     work = seen.work
     say(

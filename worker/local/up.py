@@ -20,8 +20,8 @@ from worker.local.services import Command, commands
 from worker.local.state import StateDirectory, claimed, private_files
 from worker.local.supervisor import Supervisor
 from worker.migrations.upgrading import upgrade
+from worker.net.redis_address import open_redis
 from worker.process.core_dumps import forbid_core_dumps
-from worker.redis_address import open_redis
 from worker.runtime import check_signing_secrets, read_operators, runtime
 from worker.settings import OptionalSettings, Settings, load_settings
 

@@ -13,9 +13,10 @@ from email.message import EmailMessage
 from sqlalchemy import CursorResult, text
 from sqlalchemy.orm import Session
 
-from worker import fault_injection, outbox
+from worker import outbox
 from worker.db.engine import Sessions
 from worker.inert_text import inert_lines
+from worker.process import fault_injection
 from worker.reminders.mail import MailError, MailRefusedError, compose_mail
 from worker.telemetry.logs import get_logger
 

@@ -14,9 +14,9 @@ from email.message import EmailMessage
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from worker import fault_injection
 from worker.db.engine import Sessions
 from worker.inert_text import inert
+from worker.process import fault_injection
 from worker.reminders.consent import CONSENT_DAYS
 from worker.reminders.mail import MailError, compose_mail
 from worker.reminders.sending import TRIED_IN_VAIN, ReminderPolicy, after_failure, send_in_batches

@@ -17,9 +17,9 @@ from sqlalchemy.orm import Session
 from worker import outbox
 from worker.db.prepared import prepared
 from worker.errors import LostLeaseError
-from worker.fault_injection import point
 from worker.models import BankConnection, BankImportRunAccount
 from worker.outbox import LISTENS
+from worker.process.fault_injection import point
 from worker.redaction import redact_all
 from worker.runs import circuit
 from worker.runs.refresh_schedule import rest_after_failures

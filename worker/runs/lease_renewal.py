@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from worker.db.engine import Sessions
 from worker.errors import CancelRequestedError, LostLeaseError, StopRequestedError
-from worker.fault_injection import point
+from worker.process.fault_injection import point
 from worker.runs.lease import extend
 from worker.runs.states import Lease
 from worker.telemetry.logs import get_logger

@@ -1,6 +1,6 @@
 """Recovers runs with an expired lease: queues them again, or fails them as poison after too many attempts.
 
-`MAX_ATTEMPTS` of `worker.settings` says how many. Beat calls it four times per lease (`worker.beat_schedule`).
+`MAX_ATTEMPTS` of `worker.settings` says how many. Beat calls it four times per lease (`celery_hooks.beat_schedule`).
 
 Every change compares the lease that it read, so that a run that ended or was taken over in the meantime is not changed.
 """

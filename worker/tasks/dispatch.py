@@ -13,8 +13,8 @@ from worker.broker import DISPATCH_REQUESTS, TICK, Nudge, publish, run_queue
 from worker.connections.notices.handling import handle_notices
 from worker.connectors.base import Burst
 from worker.connectors.errors import ConnectorNotFoundError
-from worker.fault_injection import point
 from worker.process import heartbeat_files
+from worker.process.fault_injection import point
 from worker.runs.dispatch import DueRun, is_at_a_limit, take_due_runs
 from worker.runs.dispatch_order import DispatchLimits
 from worker.runs.planning import plan_due_connections

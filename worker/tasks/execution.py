@@ -24,8 +24,8 @@ from worker.errors import (
     TransactionInTheWayError,
     WorkerError,
 )
-from worker.fault_injection import point
 from worker.importer import engine
+from worker.process.fault_injection import point
 from worker.process.stop_flag import STOP
 from worker.recordings.recorder import RunRecorder, recorder_of
 from worker.runs.admission import AdmissionLimits, WaitForTurn, admit

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from worker.db.engine import Sessions
 from worker.errors import TooHeavyError
-from worker.fault_injection import point
 from worker.importer.context import ImportContext
+from worker.process.fault_injection import point
 from worker.runs.fetch_progress import FetchProgressWriter
 from worker.runs.heavy import LIGHT_ROWS, LightWorker, is_consumed
 from worker.runs.lease_renewal import LeaseKeeper

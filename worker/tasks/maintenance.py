@@ -3,7 +3,7 @@
 from worker.app import app
 from worker.broker import CANARY, CONSENT, OBSERVE_BANKS, PRUNE, REAP, REMOVE_FILES
 from worker.connections.statement_folders import remove_files_of_gone_users
-from worker.fault_injection import point
+from worker.process.fault_injection import point
 from worker.process.stop_flag import STOP
 from worker.recordings.store import prune_recordings
 from worker.reminders.consent import warn_of_expiring_consents

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
-from worker import fault_injection
 from worker.credentials import Vault
 from worker.db.engine import Sessions
 from worker.errors import WorkerError
 from worker.events import event_id
+from worker.process import fault_injection
 from worker.telemetry.logs import get_logger
 from worker.telemetry.tracing import note_outcome, span
 from worker.webhooks.breaker import BreakerPolicy

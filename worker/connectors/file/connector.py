@@ -32,6 +32,7 @@ from worker.connectors.file.folder import Folder
 from worker.connectors.file.indexed_files import IndexedFile
 from worker.connectors.file.overrides import EventOverrides
 from worker.connectors.file.reading import read, understand
+from worker.connectors.file.statement.details import entries
 from worker.connectors.file.statement.errors import StatementError
 from worker.connectors.file.statement.events import BadRow, Row, StatedBalance
 from worker.connectors.file.statement.files import Member
@@ -171,7 +172,7 @@ class FileConnector(BankConnector):
         again = folder.duplicates if reports_all else {}
         same = [f"{name}: the same file as {first}" for name, first in again.items()]
         details = folder.unused_details(account_id) if delivery.files else {}
-        unused = [f"details of {number} entries of notifications: {reason}" for reason, number in details.items()]
+        unused = [f"details of {entries(number)} of notifications: {reason}" for reason, number in details.items()]
         yield Page(
             removed=delivery.removed(),
             rejected=tuple(_refusal(error, account_id) for error in refused),

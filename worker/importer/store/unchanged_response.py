@@ -15,12 +15,12 @@ from sqlalchemy.orm import Session
 
 from worker.connectors.base import Account, Window
 from worker.db.prepared import NO_DISK_WAIT, prepared
-from worker.fault_injection import point
 from worker.importer.context import ImportContext
 from worker.importer.fetch.request_plan import FetchRequest
 from worker.importer.job import Job
 from worker.importer.store.second_look import LOOK_BACK_DAYS
 from worker.outbox import LISTENS
+from worker.process.fault_injection import point
 from worker.runs.ending import HELD, apply_consequences, end_values, ending
 from worker.runs.states import COUNTED, Counts, EndedRun, Outcome, RunStatus
 

@@ -24,6 +24,7 @@ from worker.connectors.file.camt.totals import batch_differences
 from worker.connectors.file.camt.xml_stream import Node, branches
 from worker.connectors.file.statement.account_numbers import is_broken_iban
 from worker.connectors.file.statement.accounting import Part
+from worker.connectors.file.statement.details import entries
 from worker.connectors.file.statement.errors import StatementError
 from worker.connectors.file.statement.events import Closed, Details, Event, Note, Opened, Row, Skipped
 from worker.connectors.file.statement.reader import StatementReader, bad_row
@@ -100,7 +101,7 @@ class _CamtReader(StatementReader):
         for line in self._unfinished.values():
             yield self.remark(line, "the statement is not on its last page: a page may be missing")
         if self._notified:
-            message = f"a camt.054: details of {self._notified} entries, joined to those of the bank's camt.053"
+            message = f"a camt.054: details of {entries(self._notified)}, for the lines of a camt.053 that book them"
             yield Note(message=f"{message} (--notifications reads them as rows of their own)")
         # elements outside of statements, with the group header, belong to the message
         self.parts.use(Part.HEADER, max(0, self.parts.total - sum(self.parts.parts.values())))

@@ -54,6 +54,11 @@ class JoinedDetails:
     undecided: tuple[EntryReference, ...] = ()
 
 
+def entries(number: int) -> str:
+    """Write how many entries there are."""
+    return "1 entry" if number == 1 else f"{number} entries"
+
+
 def join_details(
     booked: Iterable[Iterable[EntryReference]], notified: Iterable[Iterable[EntryReference]]
 ) -> JoinedDetails:
@@ -66,9 +71,9 @@ def join_details(
         booked: For each statement its entries that state no payments.
         notified: For each notification its entries.
     """
-    (entries, doubled), (notices, doubled_notices) = _by_id(booked), _by_id(notified)
+    (lines, doubled), (notices, doubled_notices) = _by_id(booked), _by_id(notified)
     by_amount: dict[tuple[str, Decimal], list[EntryReference]] = defaultdict(list)
-    for entry in entries.values():
+    for entry in lines.values():
         by_amount[entry.account, entry.amount].append(entry)
     found: dict[str, list[EntryReference]] = defaultdict(list)
     unmatched: list[EntryReference] = []

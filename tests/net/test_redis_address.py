@@ -9,7 +9,7 @@ from tests.waiting import until
 from worker.broker import celery_address, tls_options, transport_options
 from worker.errors import ConfigurationError
 from worker.local.redis import _server_program, free_port
-from worker.redis_address import SentinelAddress, is_cluster, parse_sentinels
+from worker.net.redis_address import SentinelAddress, is_cluster, parse_sentinels
 from worker.runtime import check_broker
 from worker.settings import Settings, check_addresses
 
