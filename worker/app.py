@@ -17,6 +17,7 @@ from kombu.exceptions import OperationalError
 from worker.broker import (
     DEFAULT_QUEUE,
     DISPATCH_REQUESTS,
+    EXPIRES_S,
     REAP,
     TICK,
     Queue,
@@ -26,7 +27,7 @@ from worker.broker import (
     transport_options,
 )
 from worker.celery_hooks import pools, task_latencies
-from worker.celery_hooks.beat_schedule import EXPIRES_S, beat_entries, beat_setting
+from worker.celery_hooks.beat_schedule import beat_entries, beat_setting
 from worker.celery_hooks.components import HeartbeatFile
 from worker.celery_hooks.queue_entries import check_queue_entries
 from worker.celery_hooks.request_listener import RequestListener
@@ -140,7 +141,7 @@ def _tick_if_silent(silent_s: float) -> None:
         return
     try:
         for task in (TICK, REAP):
-            app.send_task(task, queue=Queue.MAINTENANCE.value, expires=silent_s, retry=False)
+            app.send_task(task, queue=Queue.MAINTENANCE.value, expires=EXPIRES_S, retry=False)
     except OperationalError:
         log.warning("tick.not_sent", reason="the broker does not answer")
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from celery import Celery
+from kombu import Producer
 from kombu import Queue as KombuQueue
 from kombu.utils.url import parse_url
 
@@ -34,6 +35,18 @@ PRUNE_EVENTS = "worker.tasks.webhooks.prune_events"
 REMOVE_FILES = "worker.tasks.maintenance.remove_files_of_gone_users"
 CONSENT = "worker.tasks.maintenance.warn_of_consents"
 
+
+EXPIRES_S = 3600.0
+"""Shortest expiry of a message that only wakes somebody (s): longer than the clocks of two hosts may differ.
+
+A consumer compares it with its own clock. What comes too often within it is dropped (`worker.celery_hooks.messages`).
+"""
+
+FULL_QUEUE = 1_000
+"""A queue that holds so many messages gets no more of those that are repeated: twice what the dispatcher sends ahead.
+
+Redis removes none by itself, and a queue that nobody consumes for a week would fill its memory.
+"""
 
 DEFAULT_QUEUE = "celery"
 """Receives tasks that are sent by name without a queue; interactive workers consume it too."""
@@ -178,8 +191,21 @@ def publish(app: Celery, nudges: Iterable[Nudge]) -> None:
 
 def publish_tick(app: Celery) -> None:
     """Wake the dispatcher before its next tick. Raises: kombu.exceptions.OperationalError."""
-    app.send_task(TICK, queue=Queue.MAINTENANCE.value, expires=60, retry=False)
-    app.send_task(FINISH_LINKS, queue=Queue.MAINTENANCE.value, expires=60, retry=False)
+    app.send_task(TICK, queue=Queue.MAINTENANCE.value, expires=EXPIRES_S, retry=False)
+    app.send_task(FINISH_LINKS, queue=Queue.MAINTENANCE.value, expires=EXPIRES_S, retry=False)
+
+
+def is_full(app: Celery, producer: Producer, queue: str) -> bool:
+    """Say whether a queue holds `FULL_QUEUE` messages. Raises: what kombu raises when the broker does not answer."""
+    channel: Any = producer.channel
+    declared: Any = app.amqp.queues[queue](channel).queue_declare()  # kombu's stubs take the answer for a name
+    return bool(declared.message_count >= FULL_QUEUE)
+
+
+def has_room(app: Celery, queue: Queue) -> bool:
+    """Say whether a queue takes messages that repeat what a row says. Raises: as `is_full`."""
+    with app.producer_pool.acquire(block=True, timeout=5) as producer:
+        return not is_full(app, producer, queue.value)
 
 
 class Messages:

@@ -7,7 +7,7 @@ import httpcore2
 import httpx2
 import pytest
 
-from tests.fakes.raw_server import hangs, raw_server
+from tests.fakes.raw_server import drips, hangs, raw_server
 from worker.errors import CancelRequestedError
 from worker.net import bounded_network
 from worker.net.addresses import RefusedTargetError
@@ -21,9 +21,13 @@ def _cancelled():
     raise CancelRequestedError("cancelled")
 
 
-def test_a_cancel_ends_the_wait_for_an_answer():
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n"
+
+
+@pytest.mark.parametrize("bank", [hangs, drips(HEAD), drips(HEAD + b"\r\n")], ids=["hangs", "head", "body"])
+def test_a_cancel_ends_the_wait_for_an_answer_also_for_one_that_comes_byte_by_byte(bank):
     limits = HttpLimits(**PATIENT, check=_cancelled)
-    with raw_server(hangs) as url, open_client(limits) as http, pytest.raises(CancelRequestedError):
+    with raw_server(bank) as url, open_client(limits) as http, pytest.raises(CancelRequestedError):
         http.get(url)
 
 

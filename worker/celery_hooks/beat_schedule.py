@@ -10,6 +10,7 @@ from worker.broker import (
     CANARY,
     CONSENT,
     DELIVER,
+    EXPIRES_S,
     FINISH_LINKS,
     OBSERVE_BANKS,
     PRUNE,
@@ -23,16 +24,13 @@ from worker.broker import (
 from worker.celery_hooks.components import steady_now
 from worker.settings import MessagingSettings
 
-EXPIRES_S = 60.0
-"""Shortest expiry of a periodic message (s): longer than the clocks of two hosts may differ."""
-
 _DELIVERY_TICK_S = 1.0
 _LINK_TICK_S = 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BeatEntry:
-    """One entry of the beat schedule. A message expires after a minute, or at the next one if that is later."""
+    """One entry of the beat schedule. A message expires after an hour, or at the next one if that is later."""
 
     task: str
     every_s: float

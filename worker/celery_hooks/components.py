@@ -15,6 +15,7 @@ from celery.events import EventDispatcher
 from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
 
+from worker.broker import is_full
 from worker.celery_hooks.messages import MessageFilter
 from worker.celery_hooks.refusals import RefusalLog
 from worker.process import heartbeat_files
@@ -161,7 +162,8 @@ _STARTED_AT, _STARTED_S = datetime.now(UTC), time.monotonic()
 class BeatScheduler(Scheduler):
     """Beat's scheduler with a heartbeat file. Its state is not persisted, because tasks only look for due rows.
 
-    What it sends makes no events: a dashboard would show ticks instead of imports.
+    What it sends makes no events: a dashboard would show ticks instead of imports. A queue that nobody consumes gets
+    no more once it is full.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - as the base class
@@ -173,6 +175,12 @@ class BeatScheduler(Scheduler):
         seconds: float = super().tick(*args, **kwargs)
         heartbeat_files.touch("beat")
         return seconds
+
+    def apply_async(self, entry: Any, producer: Any = None, advance: bool = True, **kwargs: Any) -> Any:  # noqa: ANN401, FBT001, FBT002 - as the base class
+        """Send an entry, unless its queue is full."""
+        if is_full(self.app, producer, entry.options["queue"]):
+            return None
+        return super().apply_async(entry, producer=producer, advance=advance, **kwargs)
 
     def _ensure_connected(self) -> Any:  # noqa: ANN401 - kombu's connection
         return _connect(self.connection, _while_beat_is_away)

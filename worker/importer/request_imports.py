@@ -164,7 +164,8 @@ class RequestImports:
         balances.days += [stated for stated in of_account if is_money(stated.amount)]
         if delivery.complete:
             balances.rows += tally.rows_with_balance
-        if tally.months or (delivery.complete and not request.replays):
+        # A part that says that there is more and changed nothing is none: a bank may say so for ever.
+        if tally.months or (delivery.complete and not delivery.continues and not request.replays):
             self.context.note_progress()
         if tally.months:
             self.context.clear_cache(self.job.user_id, frozenset(tally.months))

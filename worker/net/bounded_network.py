@@ -30,17 +30,26 @@ class Reach(Protocol):
         """Say whether the operator named this host with this port."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Exchange:
     """The bounds of one exchange.
 
     Attributes:
         deadline_at: When it must be over, on the monotonic clock (s).
         check: Called during waits; raises when nobody waits any more.
+        look_at: When `check` is called next, on the monotonic clock (s).
     """
 
     deadline_at: float
     check: Callable[[], None]
+    look_at: float
+
+    def look(self) -> None:
+        """Call `check`, unless that was done a moment ago; bytes may arrive one by one. Raises: what `check` raises."""
+        now_s = time.monotonic()
+        if now_s >= self.look_at:
+            self.look_at = now_s + LOOK_S
+            self.check()
 
     def remaining_s(self, timeout_s: float | None, error: type[Exception]) -> float:
         """Return how long a wait may last. Raises: `error` when the exchange is over."""
@@ -56,7 +65,8 @@ _exchange: ContextVar[Exchange] = ContextVar("exchange")
 @contextmanager
 def exchange(total_s: float, check: Callable[[], None]) -> Iterator[None]:
     """Bound everything that is sent and read inside the block."""
-    token = _exchange.set(Exchange(deadline_at=time.monotonic() + total_s, check=check))
+    now_s = time.monotonic()
+    token = _exchange.set(Exchange(deadline_at=now_s + total_s, check=check, look_at=now_s + LOOK_S))
     try:
         yield
     finally:
@@ -121,12 +131,12 @@ class _BoundedStream(httpcore2.NetworkStream):
         current = _exchange.get()
         until_at = time.monotonic() + current.remaining_s(timeout, httpcore2.ReadTimeout)
         while True:
+            current.look()
             left_s = until_at - time.monotonic()
             if left_s <= LOOK_S:
                 return self._stream.read(max_bytes, max(left_s, 0.001))
             with suppress(httpcore2.ReadTimeout):
                 return self._stream.read(max_bytes, LOOK_S)
-            current.check()
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         """Write all of `buffer`. Raises: httpcore2.WriteTimeout, httpcore2.WriteError."""

@@ -4,12 +4,13 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
+from typing import TypeAlias
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from worker.app import app
-from worker.broker import DISPATCH_REQUESTS, TICK, Nudge, publish, run_queue
+from worker.broker import DISPATCH_REQUESTS, TICK, Nudge, Queue, has_room, publish, run_queue
 from worker.connections.notices.handling import handle_notices
 from worker.connectors.base import Burst
 from worker.connectors.errors import ConnectorNotFoundError
@@ -27,6 +28,9 @@ from worker.telemetry.logs import get_logger
 log = get_logger(__name__)
 
 _PAUSE_S = 0.25
+
+TakeDue: TypeAlias = Callable[[Session], list[DueRun]]
+"""Marks due runs as published and returns them."""
 
 
 @app.task(name=TICK)
@@ -51,9 +55,7 @@ def tick() -> None:
 def dispatch_requests() -> None:
     """Publish the runs that people wait for, once; whatever a limit holds back is left to the tick."""
     runtime = process_runtime()
-    with runtime.sessions() as session:
-        due = take_due_runs(session, interactive=True, limits=_limits(runtime.settings))
-    _publish(due)
+    _dispatch(runtime, Queue.INTERACTIVE, partial(take_due_runs, interactive=True, limits=_limits(runtime.settings)))
 
 
 def dispatch_once(runtime: Runtime) -> int:
@@ -62,18 +64,22 @@ def dispatch_once(runtime: Runtime) -> int:
     Raises: kombu.exceptions.OperationalError when the broker is away; the marked runs are published again later.
     """
     limits = _limits(runtime.settings)
-    steps: tuple[Callable[[Session], list[DueRun]], ...] = (
-        partial(take_due_runs, interactive=True, limits=limits),
-        partial(take_due_runs, interactive=False, limits=limits),
-        partial(plan_due_connections, limits=limits, shortest_of=partial(_shortest, runtime)),
+    steps: tuple[tuple[Queue, TakeDue], ...] = (
+        (Queue.INTERACTIVE, partial(take_due_runs, interactive=True, limits=limits)),
+        (Queue.SCHEDULED, partial(take_due_runs, interactive=False, limits=limits)),
+        (Queue.SCHEDULED, partial(plan_due_connections, limits=limits, shortest_of=partial(_shortest, runtime))),
     )
-    moved = _take_notices(runtime)
-    for take in steps:
-        with runtime.sessions() as session:
-            due = take(session)
-        _publish(due)
-        moved += len(due)
-    return moved
+    return _take_notices(runtime) + sum(_dispatch(runtime, queue, take) for queue, take in steps)
+
+
+def _dispatch(runtime: Runtime, queue: Queue, take: TakeDue) -> int:
+    """Publish due runs, unless those of before fill the queue because nobody consumes it; return how many."""
+    if not has_room(app, queue):
+        return 0
+    with runtime.sessions() as session:
+        due = take(session)
+    _publish(due)
+    return len(due)
 
 
 def _is_full(runtime: Runtime) -> bool:

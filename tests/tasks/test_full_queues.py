@@ -1,0 +1,57 @@
+"""A queue that nobody consumes does not grow without end: what is repeated is sent only while there is room."""
+
+from types import SimpleNamespace
+
+import pytest
+from celery import Celery
+from sqlalchemy import text
+
+from worker import broker
+from worker.celery_hooks.components import BeatScheduler
+from worker.runs.request import request_run
+from worker.runs.states import RunKind, RunRequest, RunTrigger
+from worker.tasks import dispatch
+
+MOST = 6
+
+
+@pytest.fixture
+def app(redis_url, monkeypatch):
+    monkeypatch.setattr(broker, "FULL_QUEUE", MOST)
+    made = Celery("test", broker=redis_url, set_as_current=False)
+    made.conf.update(task_queues=broker.declared_queues(redis_url), task_default_queue=broker.DEFAULT_QUEUE)
+    monkeypatch.setattr(dispatch, "app", made)
+    yield made
+    made.close()
+
+
+@pytest.mark.usefixtures("app")
+@pytest.mark.parametrize("trigger", [RunTrigger.USER, RunTrigger.SCHEDULE])
+def test_runs_that_nobody_takes_are_published_again_only_while_their_queue_has_room(
+    opened, sessions, connect_mock, trigger
+):
+    for _ in range(4):
+        connection_id = connect_mock()
+        with sessions() as session:
+            request_run(session, RunRequest(connection_id=connection_id, kind=RunKind.REFRESH, trigger=trigger))
+    queue = broker.run_queue(trigger)
+    published = []
+    for _ in range(4):
+        published.append(dispatch.dispatch_once(opened))
+        with sessions() as session:  # as after a redispatch interval
+            session.execute(text("UPDATE bank_import_runs SET dispatched_at = dispatched_at - INTERVAL '1 day'"))
+    assert published == [4, 4, 0, 0], "more than the queue may hold is not published once more"
+    assert opened.redis.llen(queue) == 8
+    opened.redis.delete(queue)
+    assert dispatch.dispatch_once(opened) == 4, "a queue that was consumed, or lost, is filled again"
+
+
+def test_beat_sends_no_more_to_a_queue_that_nobody_consumes(app, opened):
+    beat = BeatScheduler(app=app, lazy=True)
+    entry = SimpleNamespace(
+        task=broker.TICK, args=(), kwargs={}, options={"queue": broker.Queue.MAINTENANCE.value, "retry": False}
+    )
+    with app.producer_pool.acquire() as producer:
+        for _ in range(MOST + 3):
+            beat.apply_async(entry, producer=producer, advance=False)
+    assert opened.redis.llen(broker.Queue.MAINTENANCE) == MOST
