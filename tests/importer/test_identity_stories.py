@@ -7,11 +7,13 @@ from decimal import Decimal
 import pytest
 
 from tests.importer.bank import CURSOR, TODAY, WINDOWED, Harness
+from worker.bank_accounts.dismissals import RejectionChoice, dismiss
 from worker.connectors.base import Account, IdClass
 from worker.importer.actions.suggestions import accept, decline
 from worker.importer.fetch.window import OVERLAP_DAYS
 from worker.importer.store import share_import
 from worker.importer.store.rows.seen import SeenIds
+from worker.runs.states import RunKind, RunStatus
 
 UNTRUSTED = [IdClass.POSITIONAL, IdClass.DELIVERY, IdClass.NONE]
 
@@ -86,12 +88,58 @@ def test_an_id_that_appears_only_later_joins_its_row(harness):
     assert [e[3] for e in harness.expenses()] == ["COFFEE SHOP 0017"], "from now on the id is the identity"
 
 
-def test_one_id_twice_with_equal_content_is_one_row(harness):
-    row = harness.bank.buy("-1", external_id="1")
-    harness.bank.rows.append(row)
-    assert harness.refresh().report["warnings"] == ["ids_repeated"]
+def twice_under_one_id(harness):
+    """Tell one row twice on a page; return the number of the rejection that asks whether it is one more purchase."""
+    harness.bank.rows.append(harness.bank.buy("-1", external_id="1"))
+    outcome = harness.refresh()
+    assert (outcome.status, outcome.code, harness.amounts()) == (RunStatus.PARTIAL, "rows_rejected", ["-1.00"])
+    ((rejection_id, code),) = harness.sql("SELECT id, code FROM bank_import_rejections")
+    assert code == "id_repeated"
+    return rejection_id
+
+
+def test_one_id_twice_on_a_page_is_asked_about_until_it_is_said_to_be_a_purchase(harness):
+    harness.bank.balance("98")
+    twice_under_one_id(harness)
+    asked_by = harness.run_id
+    harness.bank.buy("-2", external_id="2")
+    harness.bank.balance("96")
+    assert harness.refresh().code == "rows_rejected"
+    assert harness.run(RunKind.REPLAY, target_run_id=asked_by).code == "ok"
+    for _ in range(2):
+        assert harness.refresh().status == RunStatus.SUCCEEDED
+        assert harness.amounts() == ["-2.00", "-1.00", "-1.00"]
+
+
+def test_one_id_twice_on_a_page_is_one_row_once_a_person_says_so(harness):
+    rejection_id = twice_under_one_id(harness)
+    with harness.sessions() as session:
+        dismiss(session, RejectionChoice(rejection_id=rejection_id), user_id=harness.user_id, why="a repeat")
+    for text in ("Coffee", "Coffee", "Tea"):
+        harness.bank.buy("-2", text, external_id=None)
+        assert harness.refresh().status == RunStatus.SUCCEEDED
+    assert harness.amounts().count("-1.00") == 1
+
+
+def test_a_balance_says_that_one_id_twice_on_a_page_is_one_row(harness):
+    harness.bank.balance("100")
     harness.refresh()
-    assert harness.amounts() == ["-1.00"]
+    harness.day_later()
+    harness.bank.rows.append(harness.bank.buy("-1", external_id="1"))
+    harness.bank.balance("99")
+    assert (harness.refresh().status, harness.amounts()) == (RunStatus.SUCCEEDED, ["-1.00"])
+    harness.bank.rows.append(harness.bank.buy("-5", external_id="5"))
+    harness.bank.balance("89")
+    assert (harness.refresh().status, harness.amounts()) == (RunStatus.PARTIAL, ["-5.00", "-1.00"])
+
+
+def test_pages_that_repeat_rows_are_no_question(harness):
+    harness.bank.page_rows = 2
+    one, two = (harness.bank.buy(f"-{n}", external_id=str(n)) for n in (1, 2))
+    harness.bank.rows += [replace(two, external_id="3"), one]  # repeated, and not at the seam of the two pages
+    outcome = harness.refresh()
+    assert (outcome.status, outcome.report["warnings"]) == (RunStatus.SUCCEEDED, ["ids_repeated"])
+    assert harness.amounts() == ["-2.00", "-2.00", "-1.00"]
 
 
 def test_ids_that_are_computed_from_what_rows_say_are_told_by_an_option(sessions, user_id):

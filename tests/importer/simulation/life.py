@@ -39,6 +39,7 @@ class Behaviour(StrEnum):
     IDS_COME_AND_GO = "ids that are missing, blank, or come later"
     TWO_STATES = "one id pending and booked in one answer"
     LYING_ID = "one id for two purchases"
+    COMPUTED_IDS = "ids computed from what rows say, the same for equal purchases"
     REPLACED_CARD = "an account with new id, name and last digits"
     SHARED_ACCOUNT = "two connections with one account"
     TRANSFERS = "transfers between connections"
@@ -67,6 +68,7 @@ VERBS: dict[Behaviour, tuple[str, ...]] = {
     Behaviour.IDS_COME_AND_GO: ("lose_ids", "find_ids"),
     Behaviour.TWO_STATES: ("post_in_both_states",),
     Behaviour.LYING_ID: ("lend_an_id",),
+    Behaviour.COMPUTED_IDS: ("buy_the_same_again",),
     Behaviour.REPLACED_CARD: ("replace_card",),
     Behaviour.TRANSFERS: ("transfer",),
     Behaviour.STARTS_OVER: ("start_over",),
@@ -151,9 +153,11 @@ class Life:
     def _connect(self, chance: random.Random, keys: str) -> Provider:
         wants_cursor = Behaviour.UNLISTED_ACCOUNT in self.behaviours
         style = Style.CHANGES if wants_cursor else chance.choice(list(Style))
-        if Behaviour.LYING_ID in self.behaviours and style == Style.CHANGES:
+        if self.behaviours & {Behaviour.LYING_ID, Behaviour.COMPUTED_IDS} and style == Style.CHANGES:
             style = Style.COMPLETE  # in a list of changes, another row under a known id is a correction
-        wants_ids = self.behaviours & {Behaviour.TWO_STATES, Behaviour.LYING_ID, Behaviour.IDS_COME_AND_GO}
+        wants_ids = self.behaviours & {
+            Behaviour.TWO_STATES, Behaviour.LYING_ID, Behaviour.IDS_COME_AND_GO, Behaviour.COMPUTED_IDS
+        }  # fmt: skip
         stable = style == Style.CHANGES or wants_ids
         number = len(self.providers)
         provider = Provider(
@@ -167,6 +171,7 @@ class Life:
             },
             counts_pending=Behaviour.PENDING_IN_BALANCE in self.behaviours,
             repeats_rows=Behaviour.PAGE_REPEATS in self.behaviours,
+            computes_ids=Behaviour.COMPUTED_IDS in self.behaviours,
         )
         self.providers.append(provider)
         self.harnesses[number] = Harness(self.sessions, self.user_id)
@@ -270,6 +275,14 @@ class Life:
             for provider in self.connected:
                 if owner.number not in provider.lent_ids and provider.style != Style.CHANGES:
                     provider.lent_ids[borrower.number] = owner.number
+
+    def buy_the_same_again(self, chance: random.Random) -> None:
+        """Buy what was bought before on the same day, at the same merchant, for as much."""
+        before = self._pick(chance, lambda p: not p.pending and p.other_leg is None)
+        if before is not None and not before.deleted and before.own_amount is None:
+            again = self.person.buy(chance, before.account, pending=False)
+            again.merchant, again.amount, again.on, again.late = before.merchant, before.amount, before.on, before.late
+            before.common = again.common = True
 
     def replace_card(self, chance: random.Random) -> None:
         """Give account C, which has no IBAN, a new number: all that a bank states of it changes, and the ids too."""
@@ -511,6 +524,19 @@ class Life:
             self.days(days)
             self.refresh_all()
             self._answer_questions()
+            self._replay_repeated_ids()
+
+    def _replay_repeated_ids(self) -> None:
+        """Say of rows that were told several times under one id that each is a purchase of its own."""
+        for provider in self.connected:
+            harness = self.harnesses[provider.number]
+            runs = self.sql(
+                "SELECT DISTINCT run_id FROM bank_import_rejections WHERE connection_id = :id AND code = 'id_repeated'"
+                " AND resolved_at IS NULL",
+                id=harness.connection_id,
+            )
+            for (run_id,) in runs:
+                harness.run(RunKind.REPLAY, target_run_id=run_id)
 
     def _answer_questions(self) -> None:
         self.refused.clear()

@@ -63,6 +63,7 @@ class Provider:
         flipped: Keys of accounts whose amounts it tells with the opposite sign.
         balance_error: By how much the balances it states are wrong.
         counts_pending: Its balances count pending rows.
+        computes_ids: Its ids are computed from what rows say.
         repeats_rows: Each page begins with the last rows of the page before.
         starts_over: The next answer is withdrawn after its first page and begins again.
         cut: The next answer says that something is missing from it.
@@ -85,6 +86,7 @@ class Provider:
     flipped: set[str] = field(default_factory=set)
     balance_error: Decimal = Decimal(0)
     counts_pending: bool = False
+    computes_ids: bool = False
     repeats_rows: bool = False
     starts_over: bool = False
     cut: bool = False
@@ -176,6 +178,8 @@ class Provider:
         """Return the id under which a purchase is told today."""
         if purchase.number in self.without_id:
             return None if purchase.number % 2 else "  "
+        if self.computes_ids:
+            return f"g{self.generation}.{purchase.account}.{purchase.on}.{purchase.merchant}.{purchase.amount}"
         number = self.lent_ids.get(purchase.number, purchase.number)
         match self.id_class:
             case IdClass.STABLE | IdClass.SESSION:

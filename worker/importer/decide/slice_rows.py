@@ -4,10 +4,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from worker.importer.decide.decisions import RowRules
-from worker.importer.decide.ids.duplicates import distinct_transactions, latest_states
+from worker.importer.decide.ids.duplicates import (
+    as_repeated_id,
+    distinct_transactions,
+    latest_states,
+    with_ids_of_their_own,
+)
 from worker.importer.decide.read.context import ReadContext
 from worker.importer.decide.read.line import FingerprintedTransaction, Line, Rejection, read_line
 from worker.importer.decide.stored_row import State, StoredKey
+
+_NEVER_TWICE: Mapping[str, int] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +58,7 @@ class SliceRows:
         rejections: Those that cannot be imported.
         set_aside: The unchanged rows, and the transactions that `lines` and `rejections` were read from.
         repeated: How many rows were delivered more than once.
-        exact_repeats: How many of these equal another row under an id that no different row has.
+        exact_repeats: How many of these equal a row of another page under an id that no different row has.
         known: Stored rows without the unchanged ones and without those of earlier slices.
         aliases: Stored rows by identities that they had before.
         shared_ids: Ids that stand for several rows, and the identities they would give.
@@ -68,28 +75,39 @@ class SliceRows:
 
 
 def read_slice(
-    transactions: Sequence[FingerprintedTransaction], stored: StoredKeys, context: ReadContext, rules: RowRules
+    transactions: Sequence[FingerprintedTransaction],
+    stored: StoredKeys,
+    context: ReadContext,
+    rules: RowRules,
+    times_on_page: Mapping[str, int] = _NEVER_TWICE,
 ) -> SliceRows:
     """Set repeated and unchanged rows aside and read the others.
 
     Args:
         transactions: The rows of the slice, in the bank's order.
+        times_on_page: How often one page tells an id, where it does so several times.
     """
     # An id that several rows have, here, in an earlier slice or stored, is not trusted.
     latest = latest_states(transactions) if rules.list_of_changes else transactions
     distinct = distinct_transactions(latest, stored.distrusted)
-    set_aside = SetAside(rest=distinct.transactions)
+    known = {key.identity: key for key in stored.rows}
+    counted = (
+        [] if _repeats_are_explained(rules) else [*with_ids_of_their_own(distinct.repeats, times_on_page, context)]
+    )
+    delivered = [*distinct.transactions, *(item for item in counted if item.identity in known)]
+    doubtful = [as_repeated_id(item.transaction) for item in counted if item.identity not in known]
+    set_aside = SetAside(rest=delivered)
     if not rules.report_all:
-        set_aside = set_unchanged_aside(distinct.transactions, {key.identity: key for key in stored.rows})
+        set_aside = set_unchanged_aside(delivered, known)
     if rules.links_pending:
         _leave_out_delivered_again(set_aside, stored.aliases, stored.rows)
     read = [read_line(item, context) for item in set_aside.rest]
     return SliceRows(
         lines=[item for item in read if isinstance(item, Line)],
-        rejections=[item for item in read if isinstance(item, Rejection)],
+        rejections=[*(item for item in read if isinstance(item, Rejection)), *doubtful],
         set_aside=set_aside,
-        exact_repeats=distinct.repeated,
-        repeated=distinct.repeated + len(transactions) - len(latest),
+        exact_repeats=len(distinct.repeats) - len(counted),
+        repeated=len(distinct.repeats) - len(counted) + len(transactions) - len(latest),
         known=[key for key in stored.rows if key.id not in set_aside.row_ids],
         aliases=stored.aliases,
         shared_ids=distinct.shared_ids,
@@ -97,11 +115,13 @@ def read_slice(
 
 
 def has_repeated_ids(rows: SliceRows, rules: RowRules) -> bool:
-    """Return whether a warning is due because purchases that share an id for being equal may be one row now.
+    """Return whether a warning is due because purchases that share an id for being equal may be one row now."""
+    return bool(rows.exact_repeats) and not _repeats_are_explained(rules)
 
-    None is due for a list of changes, which repeats a row that changed, or for a delivery of whole days.
-    """
-    return bool(rows.exact_repeats) and not (rules.list_of_changes or rules.whole_days)
+
+def _repeats_are_explained(rules: RowRules) -> bool:
+    """Return whether equal rows under one id are one: a list of changes repeats what changed, files overlap."""
+    return rules.list_of_changes or rules.whole_days
 
 
 def set_unchanged_aside(transactions: Iterable[FingerprintedTransaction], known: Mapping[bytes, StoredKey]) -> SetAside:

@@ -29,7 +29,7 @@ from worker.connectors.errors import (
 from worker.errors import WorkerError
 from worker.importer.context import ImportContext
 from worker.importer.decide.read.days import UNDATED, rough_day
-from worker.importer.decide.read.page_repeats import repeated_rows
+from worker.importer.decide.read.page_repeats import repeated_rows, times_told
 from worker.importer.decide.read.placeholder_days import without_placeholder_days
 from worker.importer.fetch.staging import Staging
 
@@ -87,6 +87,7 @@ class Delivery:
         days: The days of its rows so far, by the first and the last row of each page.
         continues: Whether it was cut after a page whose `next_cursor` the next request goes on from.
         repeated: By account, how many rows were left out because a page repeated them from the end of the page before.
+        times_on_page: By account and id, how often one page told an id, where it did so several times.
     """
 
     staging: Staging = field(default_factory=Staging)
@@ -107,6 +108,7 @@ class Delivery:
     days: Window | None = None
     continues: bool = False
     repeated: Counter[str] = field(default_factory=Counter)
+    times_on_page: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def removed_ids(self, account_id: str) -> list[str]:
         """Return the ids of rows that the provider lists as removed, of this account or without saying of which."""
@@ -221,6 +223,7 @@ def _take_in(delivery: Delivery, page: Page) -> None:
     repeated = repeated_rows(delivery.last_page, page.transactions)
     delivery.staging.add(without_placeholder_days(page.transactions[repeated:]))
     delivery.repeated.update(row.account_id for row in page.transactions[:repeated])
+    delivery.times_on_page |= times_told(page.transactions[repeated:])
     delivery.last_page = page.transactions
     delivery.days = _joined(delivery.days, _days_of_page(page))
     if delivery.removed:  # what a later page states again is back

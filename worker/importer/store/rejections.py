@@ -63,6 +63,11 @@ _CREATED = text(
     WHERE first_run_id = :run_id AND account_id = :account_id AND abs(amount) = ANY(:amounts) ORDER BY id LIMIT 1000"""
 )
 _RESOLVE = text("UPDATE bank_import_rejections SET resolved_at = now(), resolved_run_id = :run_id WHERE id = ANY(:ids)")
+_REPEATED_IDS = text(
+    f"""SELECT id, raw FROM bank_import_rejections
+    WHERE connection_id = :connection_id AND account_id = :account_id AND code = 'id_repeated' AND {REJECTION_IS_OPEN}
+    ORDER BY id LIMIT 1000"""  # noqa: S608 - a constant
+)
 _STANDING = text(
     f"""SELECT count(*) FILTER (WHERE {REJECTION_IS_OPEN}) AS open,
       count(*) FILTER (WHERE {REJECTION_IS_DISMISSED}) AS dismissed
@@ -142,6 +147,19 @@ def _resolve_mended(session: Session, which: Mapping[str, Any], today: date) -> 
 def resolve(session: Session, run_id: uuid.UUID, rejection_ids: Sequence[int]) -> None:
     """Note that these rows are no longer rejected, by what this run brought."""
     session.execute(_RESOLVE, {"run_id": run_id, "ids": list(rejection_ids)})
+
+
+def resolve_repeated_ids(session: Session, which: Mapping[str, Any], fits_after_on: date) -> None:
+    """Resolve rows that were told several times under one id, where the bank's balance fits without more of them.
+
+    Args:
+        which: The run, the connection and the account.
+        fits_after_on: Rows after this day are what the balance says.
+    """
+    read = [read_rejection(row.id, row.raw) for row in session.execute(_REPEATED_IDS, which)]
+    repeats = [one.id for one in read if one is not None and one.on is not None and one.on > fits_after_on]
+    if repeats:
+        resolve(session, which["run_id"], repeats)
 
 
 def _identities(rejections: Sequence[Rejection]) -> list[bytes]:

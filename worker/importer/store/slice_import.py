@@ -45,7 +45,8 @@ def import_slice(
     """
     account, context, rules, today = share.account, share.read_context, share.rules, share.read_context.today
     stored = load_slice_keys(session, account.id, slice_, today, seen, reimport=rules.reimport)
-    rows = read_slice(slice_.transactions, stored, context, rules)
+    times_on_page = {id_: n for (owner, id_), n in share.delivery.times_on_page.items() if owner == account.external_id}
+    rows = read_slice(slice_.transactions, stored, context, rules, times_on_page)
     coverage = Coverage(window=slice_.covers, days_cut_off=slice_.days_cut_off, up_to_now=slice_.is_up_to(today))
     removed -= seen.row_ids
     # A user may edit an expense meanwhile: then it is decided anew.

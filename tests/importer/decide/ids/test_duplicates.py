@@ -72,13 +72,13 @@ DELIVERIES = {
 def test_rows_under_one_id(items, identities, repeated, shared):
     distinct = distinct_transactions(items)
     assert [item.identity for item in distinct.transactions] == [i and id_identity(i) for i in identities]
-    assert (distinct.repeated, distinct.shared_ids) == (repeated, shared)
+    assert (len(distinct.repeats), distinct.shared_ids) == (repeated, shared)
 
 
 def test_an_id_that_is_known_to_lie_is_not_trusted_and_the_others_are():
     distinct = distinct_transactions([said("x"), said("y")] * 2, {X})
     assert [item.identity for item in distinct.transactions] == [None, id_identity("y"), None]
-    assert (distinct.repeated, distinct.shared_ids) == (1, {"x": X})
+    assert (len(distinct.repeats), distinct.shared_ids) == (1, {"x": X})
 
 
 CHANGES = {

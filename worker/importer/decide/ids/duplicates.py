@@ -4,15 +4,17 @@ An id of two different rows is not trusted. The other ids of the account are, an
 when only one row has it.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from worker.connectors.base import Transaction
 from worker.importer.decide.compare.text_similarity import ALIKE, days_apart, similarity
 from worker.importer.decide.pending.match_posted import MAX_DAYS_TO_POST
 from worker.importer.decide.read.clean_text import id_text
+from worker.importer.decide.read.context import ReadContext
 from worker.importer.decide.read.days import rough_day
-from worker.importer.decide.read.line import FingerprintedTransaction
+from worker.importer.decide.read.line import FingerprintedTransaction, Rejection, fingerprint, transaction_as_text
 from worker.importer.decide.stored_row import StoredKey
 from worker.words import payment_text, words_apart
 
@@ -26,12 +28,12 @@ class DistinctTransactions:
 
     Attributes:
         transactions: Without repeats; those of a shared id have no identity.
-        repeated: How many repeats were dropped.
+        repeats: The repeats that were dropped.
         shared_ids: Ids of several different rows, as stored, and the identities that they would give.
     """
 
     transactions: Sequence[FingerprintedTransaction]
-    repeated: int = 0
+    repeats: Sequence[FingerprintedTransaction] = ()
     shared_ids: Mapping[str, bytes] = field(default_factory=dict)
 
 
@@ -99,20 +101,52 @@ def distinct_transactions(
     shared = {*distrusted, *_identities_of_different_rows(items)}
     delivered: set[bytes] = set()
     kept: list[FingerprintedTransaction] = []
+    repeats: list[FingerprintedTransaction] = []
     for item in items:
         if item.identity is None or item.identity in shared:
             kept.append(item)
         elif item.identity not in delivered:
             delivered.add(item.identity)
             kept.append(item)
-    repeated = len(items) - len(kept)
+        else:
+            repeats.append(item)
     if not shared:
-        return DistinctTransactions(transactions=kept, repeated=repeated)
+        return DistinctTransactions(transactions=kept, repeats=repeats)
     doubtful = [item for item in kept if item.identity in shared]
     return DistinctTransactions(
         transactions=[item._replace(identity=None) if item.identity in shared else item for item in kept],
-        repeated=repeated,
+        repeats=repeats,
         shared_ids={stored_id: item.identity for item in doubtful if item.identity and (stored_id := _stored_id(item))},
+    )
+
+
+def with_ids_of_their_own(
+    repeats: Iterable[FingerprintedTransaction], times_on_page: Mapping[str, int], context: ReadContext
+) -> Iterator[FingerprintedTransaction]:
+    """Yield the repeats that may be purchases of their own, each under an id that counts it (`17 #2`).
+
+    A bank repeats a row on another page while rows are added; on one page, the id may be computed from what a row says.
+
+    Args:
+        times_on_page: How often one page tells an id, where it does so several times.
+    """
+    numbers: Counter[str] = Counter()
+    salt = context.fingerprint_salt if times_on_page else ""
+    for item in repeats if times_on_page else ():
+        external_id = item.transaction.external_id or ""
+        numbers[external_id] += 1
+        if numbers[external_id] < times_on_page.get(external_id, 1):
+            counted = f"{external_id} #{numbers[external_id] + 1}"
+            yield fingerprint(replace(item.transaction, external_id=counted), context, salt)
+
+
+def as_repeated_id(transaction: Transaction) -> Rejection:
+    """Return a row that may be a purchase of its own as what is kept of it until somebody says so."""
+    return Rejection(
+        code="id_repeated",
+        message="told several times under one id: replay it if it is a purchase of its own, dismiss it if it is none",
+        raw=transaction_as_text(transaction),
+        external_id=transaction.external_id,
     )
 
 

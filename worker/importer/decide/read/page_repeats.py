@@ -4,6 +4,7 @@ Equal rows on one page are purchases of their own. So are equal rows on two page
 is a repeat only if it is a sequence of different rows, or if its rows have a reference, or an id that no other row has.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 from worker.connectors.base import Transaction
@@ -29,3 +30,12 @@ def _is_evident(overlap: Sequence[Transaction], rows: Sequence[Transaction]) -> 
         return True
     has_id = bool((first.external_id or "").strip())
     return has_id and all(row == first for row in rows if row.external_id == first.external_id)
+
+
+def times_told(page: Sequence[Transaction]) -> Counter[tuple[str, str]]:
+    """Return how often a page tells an id, by account and id, where it does so several times."""
+    ids = [row.external_id for row in page if row.external_id]
+    if len(set(ids)) == len(ids):
+        return Counter()
+    told = Counter((row.account_id, row.external_id) for row in page if row.external_id)
+    return Counter({which: times for which, times in told.items() if times > 1})

@@ -30,6 +30,7 @@ from worker.importer.decide.balances.proof import (
 )
 from worker.importer.decide.balances.running import RowWithBalance, day_ends
 from worker.importer.job import Job
+from worker.importer.store.rejections import standing_rejections
 from worker.models import BankConnectionAccount
 from worker.money import is_currency
 
@@ -141,6 +142,8 @@ def _prove(session: Session, job: Job, account: BankConnectionAccount, zone: Zon
     # A balance that counts days which were not read yet would make an opening amount that never fits.
     read_to_balance = account.watermark_on is None or balance_on is None or account.watermark_on >= balance_on
     opens = account.opening_amount is None and account.history_complete and read_to_balance
+    # It counts rejected rows, which an opening amount would hide: nothing would fit once they arrive.
+    opens = opens and not standing_rejections(session, account.connection_id, account.id).open
     since = date.min if account.opening_amount is None else account.opening_on or date.min
     sums = _sums(session, account, since, balance_on or date.max)
     if sums.in_other_currencies:

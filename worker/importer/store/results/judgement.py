@@ -15,7 +15,7 @@ from worker.importer.decide.reasons import Reason
 from worker.importer.outcome import AccountResult, DoubtfulRows, judge_account
 from worker.importer.store.questions.obsolete import close_obsolete_questions
 from worker.importer.store.questions.suggestions import ASK_AGAIN
-from worker.importer.store.rejections import standing_rejections
+from worker.importer.store.rejections import resolve_repeated_ids, standing_rejections
 from worker.importer.store.results.problems import save_connection_problem, save_problem
 from worker.models import BankConnectionAccount
 
@@ -73,6 +73,9 @@ def judge(
         told_again: Rows of this run that may be known ones or more equal purchases.
     """
     close_obsolete_questions(session, account.user_id, run_id)
+    if proof.fits_after_on is not None:
+        which = {"run_id": run_id, "connection_id": account.connection_id, "account_id": account.id}
+        resolve_repeated_ids(session, which, proof.fits_after_on)
     return judge_account(
         counted,
         rejections=standing_rejections(session, account.connection_id, account.id),
