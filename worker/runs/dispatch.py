@@ -2,7 +2,8 @@
 
 Any number of dispatchers may run at once; passes over one sort of runs follow one another, so that each counts what
 those before it published. Messages are published after the commit; a run whose message is lost is published again. A
-pass reads one page of what is due, never all that waits.
+pass reads one page of what is due, never all that waits. A message of no use does the work of a lost or late one: that
+of the run that waits longest.
 """
 
 import uuid
@@ -13,8 +14,10 @@ from datetime import timedelta
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from worker.db.prepared import prepared
 from worker.runs import circuit
 from worker.runs.dispatch_order import DispatchLimits, DueCandidate, UnderWay, choose
+from worker.runs.heavy import HEAVY_RUN
 
 _PAGE_PER_PLACE = 10
 _SMALLEST_PAGE = 1000
@@ -137,3 +140,26 @@ def _read_under_way(session: Session, *, interactive: bool, limits: DispatchLimi
 def is_at_a_limit(session: Session, limits: DispatchLimits) -> bool:
     """Say whether as many runs of the schedule are under way, of any connector or in all, as the limits allow."""
     return _read_under_way(session, interactive=False, limits=limits).is_at_a_limit(limits)
+
+
+_LONGEST_WAITING = prepared(
+    f"""
+    SELECT r.id FROM bank_import_runs r JOIN bank_connections c ON c.id = r.connection_id
+    WHERE r.status IN ('queued', 'deferred') AND r.dispatched_at IS NOT NULL
+      AND (r.trigger = 'schedule') = :scheduled AND (r.not_before IS NULL OR r.not_before <= now())
+      AND NOT (:light AND {HEAVY_RUN})
+      AND NOT EXISTS (SELECT FROM bank_import_runs o WHERE o.connection_id = r.connection_id AND o.status = 'running')
+    ORDER BY r.dispatched_at LIMIT 1
+    """  # noqa: S608 - a constant
+)
+
+
+def longest_waiting_run(session: Session, *, scheduled: bool, light: bool) -> uuid.UUID | None:
+    """Return the run that was published first of those that nobody claimed; None when there is none.
+
+    Args:
+        scheduled: Whether one of the schedule, or one that a person waits for.
+        light: Leave heavy runs out.
+    """
+    found: uuid.UUID | None = session.scalar(_LONGEST_WAITING, {"scheduled": scheduled, "light": light})
+    return found

@@ -21,8 +21,8 @@ from worker.errors import ConflictError, InvalidRequestError, NotFoundError
 from worker.models import BankImportRun
 from worker.process.stop_flag import STOP
 from worker.runs.admission import places_per_user
+from worker.runs.dispatch import longest_waiting_run
 from worker.runs.heavy import LightWorker
-from worker.runs.longest_waiting import longest_waiting_run
 from worker.runs.message_allowance import check_message_allowance
 from worker.runs.request import request_run
 from worker.runs.states import WAITING, Outcome, RunKind, RunRequest, RunStatus
