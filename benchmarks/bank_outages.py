@@ -17,8 +17,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from benchmarks.results import print_and_keep
-from worker.runs.bank_outages import DOWN_FAILS, BankState, RunResult, after, usual_failures
-from worker.runs.circuit import FAILURES_FORGOTTEN_AFTER, FAILURES_TO_OPEN, FEWEST_USERS_TO_OPEN, USERS_TO_OPEN
+from worker.runs.providers.bank_outages import DOWN_FAILS, BankState, RunResult, after, usual_failures
+from worker.runs.providers.circuit import (
+    FAILURES_FORGOTTEN_AFTER,
+    FAILURES_TO_OPEN,
+    FEWEST_USERS_TO_OPEN,
+    USERS_TO_OPEN,
+)
 
 START = datetime(2026, 10, 1, tzinfo=UTC)
 

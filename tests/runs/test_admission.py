@@ -8,10 +8,10 @@ from sqlalchemy import text
 
 from tests.waiting import until
 from worker.db.engine import open_statements
-from worker.runs import circuit
 from worker.runs.admission import AdmissionFacts, AdmissionLimits, WaitForTurn, admit
 from worker.runs.ending import close
 from worker.runs.lease import claim
+from worker.runs.providers import circuit
 from worker.runs.states import Outcome, RunStatus, RunTrigger
 
 LIMITS = AdmissionLimits(per_user=2, per_connector=4, max_attempts=5)

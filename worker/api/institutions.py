@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from worker.api.paging import Listed
 from worker.api.services import ServicesDep, UserId
-from worker.runs.bank_outage_records import institutions
+from worker.runs.providers.outage_records import institutions
 
 router = APIRouter(tags=["institutions"])
 

@@ -6,7 +6,7 @@ import typer
 
 from worker.cli.database import database
 from worker.cli.output import JsonFlag, WideFlag, print_rows
-from worker.runs.bank_outage_records import institutions as known_institutions
+from worker.runs.providers.outage_records import institutions as known_institutions
 
 _COLUMNS = (
     "connector_name", "institution", "state", "outage_since_at", "success", "freshness", "lateness_days",

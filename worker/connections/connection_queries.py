@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from worker.errors import NotFoundError
 from worker.models import BankConnection, BankConnectionAccount
-from worker.runs.bank_outage_records import outage_sentences
+from worker.runs.providers.outage_records import outage_sentences
 
 _PUBLIC = (
     "id",

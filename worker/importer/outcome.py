@@ -13,7 +13,7 @@ from worker.importer.decide.balances.running import RowWithBalance
 from worker.importer.decide.expenses.from_line import MAX_NOTES
 from worker.importer.decide.plan import Plan
 from worker.importer.decide.reasons import Decision
-from worker.runs.rate_limit_wait import defer_s
+from worker.runs.providers.rate_limit_wait import defer_s
 from worker.runs.states import Counts, Outcome, RunStatus
 
 UNACCOUNTED = "unaccounted"

@@ -20,7 +20,7 @@ from worker.db.engine import Sessions, with_contention_retries
 from worker.finmind_cache import FinMindCache
 from worker.personal_data.personal_tables import PASSING, TABLES, whose
 from worker.personal_data.traces import Search, identifying_values, search
-from worker.runs.circuit import BANK_SCOPE
+from worker.runs.providers.circuit import BANK_SCOPE
 
 _TRIES = 60
 """A lock is waited for 10 s at a time: an import that is being written may take minutes."""

@@ -15,9 +15,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.db.prepared import prepared
-from worker.runs import circuit
 from worker.runs.dispatch_order import DispatchLimits, DueCandidate, UnderWay, choose
 from worker.runs.heavy import HEAVY_RUN
+from worker.runs.providers import circuit
 
 _PAGE_PER_PLACE = 10
 _SMALLEST_PAGE = 1000

@@ -8,8 +8,8 @@ from worker.process.stop_flag import STOP
 from worker.recordings.store import prune_recordings
 from worker.reminders.consent import warn_of_expiring_consents
 from worker.runs.activity import write_ended_hours
-from worker.runs.bank_outage_records import observe
 from worker.runs.component_heartbeats import record_heartbeat
+from worker.runs.providers.outage_records import observe
 from worker.runs.reaper import PAGE, recover, silent_runs
 from worker.runs.removal_pace import RemovalPace
 from worker.runs.retention import RetentionPolicy, expire_deferred, prune_heartbeats, remove_old_rows

@@ -16,9 +16,9 @@ from worker.connectors.base import BankConnector, ConnectorContext, Quota, Quota
 from worker.net.http import HttpLimits, open_client
 from worker.net.measured import MeasuredTransport
 from worker.recordings.recorder import RunRecorder
-from worker.runs import provider_quota
 from worker.runs.attempt_log import AttemptLog
-from worker.runs.provider_throttle import Call, Gate, LocalBucket, ThrottledTransport, TokenBucket
+from worker.runs.providers import quota_usage
+from worker.runs.providers.throttle import Call, Gate, LocalBucket, ThrottledTransport, TokenBucket
 from worker.runtime import Runtime, provider_reach
 
 
@@ -43,7 +43,7 @@ class ConnectorOpener:
     check: Callable[[], None]
     log: AttemptLog = field(default_factory=AttemptLog)
     recorder: RunRecorder | None = None
-    _spender: provider_quota.Spender | None = None
+    _spender: quota_usage.Spender | None = None
     _quotas: tuple[Quota, ...] = ()
 
     def __call__(self, connection_id: uuid.UUID) -> BankConnector:
@@ -56,7 +56,7 @@ class ConnectorOpener:
         connector_type = runtime.registry.get(stored.connector_name)
         config = open_taken(runtime.sessions, runtime.vault, stored, connector_type.Config)
         self._quotas = connector_type.capabilities.quotas
-        self._spender = provider_quota.Spender(
+        self._spender = quota_usage.Spender(
             connector_name=stored.connector_name, connection_id=stored.connection_id, interactive=self.interactive
         )
         timezone = stored.timezone or connector_type.capabilities.timezone
@@ -79,7 +79,7 @@ class ConnectorOpener:
         if self._spender is not None and readings and self._quotas:
             with self.runtime.sessions() as session:
                 for reading in readings:
-                    provider_quota.correct(session, self._spender, self._quotas, reading)
+                    quota_usage.correct(session, self._spender, self._quotas, reading)
 
     def _client(self, stored: StoredConfig, connector_type: type[BankConnector], config: BaseModel) -> httpx2.Client:
         burst = connector_type.capabilities.burst
@@ -104,4 +104,4 @@ class ConnectorOpener:
     def _spend(self, call: Call) -> None:
         if self._spender is not None and any(allowance.endpoint == call.endpoint for allowance in self._quotas):
             with self.runtime.sessions() as session:
-                provider_quota.spend(session, self._spender, self._quotas, call)
+                quota_usage.spend(session, self._spender, self._quotas, call)

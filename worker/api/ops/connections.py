@@ -16,7 +16,7 @@ from worker.bank_accounts.dismissals import rejection_groups
 from worker.connections import connection_queries, lifecycle
 from worker.errors import NotFoundError
 from worker.runs import run_queries
-from worker.runs.bank_outage_records import banks_named
+from worker.runs.providers.outage_records import banks_named
 from worker.runs.run_filter import RunFilter, words_of
 from worker.runs.states import RunKind, RunRequest
 from worker.status.connection_pages import ConnectionOrder, allowances, list_connections, open_questions, place_of

@@ -14,8 +14,8 @@ from worker.api.services import Services, ServicesDep
 from worker.connectors.errors import ConnectorNotFoundError
 from worker.errors import NotFoundError
 from worker.runs import run_queries
-from worker.runs.bank_outage_records import institution_of, institutions
-from worker.runs.provider_throttle import BucketState, read_bucket
+from worker.runs.providers.outage_records import institution_of, institutions
+from worker.runs.providers.throttle import BucketState, read_bucket
 from worker.runs.run_filter import RunFilter
 from worker.status.bank_pages import circuits_of, connection_states, failure_codes
 from worker.status.charts import Span, activity

@@ -16,7 +16,7 @@ from worker.api.paging import next_cursor
 from worker.api.services import ServicesDep
 from worker.audit import record_view
 from worker.runs import run_queries
-from worker.runs.bank_outage_records import banks_named
+from worker.runs.providers.outage_records import banks_named
 from worker.runs.run_actions import RunAction, reason_against
 from worker.runs.run_filter import RunOrder, words_of
 from worker.runs.states import CLOSED, RunKind, RunStatus

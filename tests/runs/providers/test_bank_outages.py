@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.runs.bank_outages import BankState, RunResult, after, sentence, usual_failures
+from worker.runs.providers.bank_outages import BankState, RunResult, after, sentence, usual_failures
 
 T = datetime(2026, 11, 20, 9, 40, tzinfo=UTC)
 GOOD, POOR = usual_failures(5000, 4990), usual_failures(5000, 3500)

@@ -13,7 +13,15 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.runs.activity import KEEP_DAYS_OF_BANKS
-from worker.runs.bank_outages import FEWEST_USERS, BankState, RunResult, after, plain_words, sentence, usual_failures
+from worker.runs.providers.bank_outages import (
+    FEWEST_USERS,
+    BankState,
+    RunResult,
+    after,
+    plain_words,
+    sentence,
+    usual_failures,
+)
 
 PAGE = 10_000
 WINDOW_DAYS = 14

@@ -8,7 +8,7 @@ import redis
 
 from worker.connectors.base import Burst
 from worker.connectors.errors import RateLimitError
-from worker.runs.provider_throttle import LONGEST_CLOSED_S, Call, Gate, LocalBucket, ThrottledTransport, TokenBucket
+from worker.runs.providers.throttle import LONGEST_CLOSED_S, Call, Gate, LocalBucket, ThrottledTransport, TokenBucket
 
 BURST = Burst(calls=5, per_s=1.0)
 

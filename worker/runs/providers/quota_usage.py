@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from worker.connectors.base import Quota, QuotaReading, Scope
 from worker.connectors.errors import RateLimitError, RateLimitScope
-from worker.runs.provider_throttle import Call
+from worker.runs.providers.throttle import Call
 
 
 class ReserveError(RateLimitError):

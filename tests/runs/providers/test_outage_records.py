@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from worker.runs.bank_outage_records import institutions, observe, outage_sentences
+from worker.runs.providers.outage_records import institutions, observe, outage_sentences
 
 
 @pytest.fixture

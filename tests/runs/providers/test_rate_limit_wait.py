@@ -6,7 +6,7 @@ import pytest
 
 from worker.connectors.errors import AuthenticationError, ProviderUnavailableError, RateLimitError, RateLimitScope
 from worker.errors import KeyProviderUnavailableError
-from worker.runs.rate_limit_wait import defer_s
+from worker.runs.providers.rate_limit_wait import defer_s
 
 NOW = datetime(2026, 3, 5, 22, 30, tzinfo=UTC)
 WEEK_S = 7 * 24 * 3600

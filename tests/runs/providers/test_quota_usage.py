@@ -5,8 +5,8 @@ from sqlalchemy import text
 
 from worker.connectors.base import Quota, QuotaReading, Scope
 from worker.connectors.errors import RateLimitError, RateLimitScope
-from worker.runs.provider_quota import ReserveError, Spender, correct, spend
-from worker.runs.provider_throttle import Call
+from worker.runs.providers.quota_usage import ReserveError, Spender, correct, spend
+from worker.runs.providers.throttle import Call
 
 QUOTAS = (Quota(endpoint="transactions", calls=4, window_s=86_400, scope=Scope.ACCOUNT, reserve=1),)
 CALL = Call(endpoint="transactions", account_id="a")

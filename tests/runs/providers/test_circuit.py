@@ -5,7 +5,7 @@ from sqlalchemy import text
 
 from tests.factories import make_connection
 from worker.models import BankConnection
-from worker.runs.circuit import count_failure, scopes_of, take_probe_or_wait_s
+from worker.runs.providers.circuit import count_failure, scopes_of, take_probe_or_wait_s
 
 BANK = "Nordea"
 
