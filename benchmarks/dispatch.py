@@ -18,7 +18,7 @@ from sqlalchemy import text
 from benchmarks.results import print_and_keep
 from benchmarks.servers import servers
 from worker.db.engine import open_engine, open_sessions
-from worker.runs import dispatch_order
+from worker.runs.dispatching import dispatch_order
 from worker.runtime import process_runtime
 from worker.tasks import dispatch
 from worker.tasks.imports import execute

@@ -8,7 +8,8 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import ClauseElement
 
-from worker.runs import dispatch, lease, planning
+from worker.runs import lease
+from worker.runs.dispatching import dispatch, planning
 from worker.runs.run_filter import After, RunFilter
 from worker.runs.run_queries import list_runs
 from worker.runs.states import RunKind, RunStatus

@@ -46,9 +46,9 @@ from worker.db.engine import Sessions, open_engine, open_sessions
 from worker.importer.context import ImportContext
 from worker.importer.engine import run
 from worker.runs.activity import HOURS_AT_ONCE, write_ended_hours
-from worker.runs.dispatch_order import DispatchLimits
+from worker.runs.dispatching.dispatch_order import DispatchLimits
+from worker.runs.dispatching.planning import plan_due_connections
 from worker.runs.lease import claim
-from worker.runs.planning import plan_due_connections
 from worker.runs.removal_pace import RemovalPace
 from worker.runs.request import request_run
 from worker.runs.retention import RetentionPolicy, remove_old_rows

@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy import text
 
 from worker.models import BankConnection, BankImportRun
-from worker.runs.dispatch import take_due_runs
-from worker.runs.dispatch_order import DispatchLimits
+from worker.runs.dispatching.dispatch import take_due_runs
+from worker.runs.dispatching.dispatch_order import DispatchLimits
 from worker.runs.ending import close
 from worker.runs.reaper import recover, silent_runs
 from worker.runs.states import Outcome, RunStatus

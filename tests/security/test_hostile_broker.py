@@ -24,8 +24,8 @@ from worker.connectors.mock import MockConfig
 from worker.credentials import LocalKeyring, generate_key
 from worker.credentials.envelope import EnvelopeVault
 from worker.credentials.local import parse_keys
-from worker.runs.dispatch import take_due_runs
-from worker.runs.dispatch_order import DispatchLimits
+from worker.runs.dispatching.dispatch import take_due_runs
+from worker.runs.dispatching.dispatch_order import DispatchLimits
 from worker.runs.request import request_run
 from worker.runs.states import RunKind, RunRequest
 

@@ -13,7 +13,7 @@ from worker.client import WorkerClient
 from worker.connectors.mock.config import MockMode
 from worker.errors import StopRequestedError
 from worker.runs.component_heartbeats import record_heartbeat
-from worker.runs.heavy import CONSUMER, LightWorker
+from worker.runs.dispatching.heavy import CONSUMER, LightWorker
 from worker.runs.lease_renewal import LeaseKeeper
 from worker.runs.request import request_run
 from worker.runs.states import RunKind, RunRequest

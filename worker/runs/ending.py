@@ -21,8 +21,8 @@ from worker.models import BankConnection, BankImportRunAccount
 from worker.outbox import LISTENS
 from worker.process.fault_injection import point
 from worker.redaction import redact_all
+from worker.runs.dispatching.refresh_schedule import rest_after_failures
 from worker.runs.providers import circuit
-from worker.runs.refresh_schedule import rest_after_failures
 from worker.runs.states import (
     ANNOUNCED,
     CLOSED,

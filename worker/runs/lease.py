@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from worker.db.prepared import NO_DISK_WAIT, prepared
 from worker.errors import CancelRequestedError, LostLeaseError
 from worker.models import BankImportRun
-from worker.runs.admission import AdmissionFacts
+from worker.runs.dispatching.admission import AdmissionFacts
 from worker.runs.imported_accounts import IMPORTED_ACCOUNTS
 from worker.runs.providers import circuit
 from worker.runs.states import Lease, RunStatus

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from worker.models import BankImportRun
-from worker.runs.admission import poisonous
+from worker.runs.dispatching.admission import poisonous
 from worker.runs.ending import apply_consequences
 from worker.runs.states import EndedRun, Outcome, RunStatus
 

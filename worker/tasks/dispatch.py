@@ -16,10 +16,10 @@ from worker.connectors.base import Burst
 from worker.connectors.errors import ConnectorNotFoundError
 from worker.process import heartbeat_files
 from worker.process.fault_injection import point
-from worker.runs.dispatch import DueRun, is_at_a_limit, take_due_runs
-from worker.runs.dispatch_order import DispatchLimits
-from worker.runs.planning import plan_due_connections
-from worker.runs.refresh_schedule import spread_allowance
+from worker.runs.dispatching.dispatch import DueRun, is_at_a_limit, take_due_runs
+from worker.runs.dispatching.dispatch_order import DispatchLimits
+from worker.runs.dispatching.planning import plan_due_connections
+from worker.runs.dispatching.refresh_schedule import spread_allowance
 from worker.runs.states import RunTrigger
 from worker.runtime import Runtime, process_runtime
 from worker.settings import Settings

@@ -28,9 +28,9 @@ from worker.importer import engine
 from worker.process.fault_injection import point
 from worker.process.stop_flag import STOP
 from worker.recordings.recorder import RunRecorder, recorder_of
-from worker.runs.admission import AdmissionLimits, WaitForTurn, admit
+from worker.runs.dispatching.admission import AdmissionLimits, WaitForTurn, admit
+from worker.runs.dispatching.heavy import LIGHT_ROWS, LightWorker, is_consumed, is_heavy
 from worker.runs.ending import close
-from worker.runs.heavy import LIGHT_ROWS, LightWorker, is_consumed, is_heavy
 from worker.runs.lease import ClaimedRun, claim, hand_back
 from worker.runs.lease_renewal import LeaseKeeper
 from worker.runs.states import Lease, Outcome, RunStatus

@@ -11,8 +11,8 @@ from worker.db.engine import Sessions
 from worker.errors import TooHeavyError
 from worker.importer.context import ImportContext
 from worker.process.fault_injection import point
+from worker.runs.dispatching.heavy import LIGHT_ROWS, LightWorker, is_consumed
 from worker.runs.fetch_progress import FetchProgressWriter
-from worker.runs.heavy import LIGHT_ROWS, LightWorker, is_consumed
 from worker.runs.lease_renewal import LeaseKeeper
 from worker.runtime import Runtime
 from worker.tasks.open_connector import ConnectorOpener

@@ -20,10 +20,10 @@ from worker.db.trouble import is_away, is_contention
 from worker.errors import ConflictError, InvalidRequestError, NotFoundError
 from worker.models import BankImportRun
 from worker.process.stop_flag import STOP
-from worker.runs.admission import places_per_user
-from worker.runs.dispatch import longest_waiting_run
-from worker.runs.heavy import LightWorker
-from worker.runs.message_allowance import check_message_allowance
+from worker.runs.dispatching.admission import places_per_user
+from worker.runs.dispatching.dispatch import longest_waiting_run
+from worker.runs.dispatching.heavy import LightWorker
+from worker.runs.dispatching.message_allowance import check_message_allowance
 from worker.runs.request import request_run
 from worker.runs.states import WAITING, Outcome, RunKind, RunRequest, RunStatus
 from worker.runtime import process_runtime

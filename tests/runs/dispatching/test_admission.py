@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from tests.waiting import until
 from worker.db.engine import open_statements
-from worker.runs.admission import AdmissionFacts, AdmissionLimits, WaitForTurn, admit
+from worker.runs.dispatching.admission import AdmissionFacts, AdmissionLimits, WaitForTurn, admit
 from worker.runs.ending import close
 from worker.runs.lease import claim
 from worker.runs.providers import circuit

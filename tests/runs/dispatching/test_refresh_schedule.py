@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.connectors.berlin.allowance import QUOTAS
-from worker.runs.refresh_schedule import (
+from worker.runs.dispatching.refresh_schedule import (
     REPORTED_INTERVAL,
     RefreshSchedule,
     next_slot_after,

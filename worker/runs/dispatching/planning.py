@@ -14,9 +14,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.db.uuid7 import uuid7
-from worker.runs.dispatch import DueRun, read_under_way_in_turn
-from worker.runs.dispatch_order import DispatchLimits, DueCandidate, UnderWay, choose
-from worker.runs.refresh_schedule import RefreshSchedule, next_slot_after, polling_interval
+from worker.runs.dispatching.dispatch import DueRun, read_under_way_in_turn
+from worker.runs.dispatching.dispatch_order import DispatchLimits, DueCandidate, UnderWay, choose
+from worker.runs.dispatching.refresh_schedule import RefreshSchedule, next_slot_after, polling_interval
 from worker.runs.states import RunTrigger
 
 _PAGE = 1000

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import text
 
 from worker.models import BankImportRun
-from worker.runs import dispatch
-from worker.runs.dispatch import take_due_runs
-from worker.runs.dispatch_order import DispatchLimits
+from worker.runs.dispatching import dispatch
+from worker.runs.dispatching.dispatch import take_due_runs
+from worker.runs.dispatching.dispatch_order import DispatchLimits
 from worker.runs.states import RunTrigger
 
 LIMITS = DispatchLimits(ahead=100, per_user=10, per_connector=50, redispatch_s=60)

@@ -15,8 +15,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.db.prepared import prepared
-from worker.runs.dispatch_order import DispatchLimits, DueCandidate, UnderWay, choose
-from worker.runs.heavy import HEAVY_RUN
+from worker.runs.dispatching.dispatch_order import DispatchLimits, DueCandidate, UnderWay, choose
+from worker.runs.dispatching.heavy import HEAVY_RUN
 from worker.runs.providers import circuit
 
 _PAGE_PER_PLACE = 10

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from worker.runs.dispatch_order import REDISPATCH_LEASES, DispatchLimits, DueCandidate, UnderWay, choose
+from worker.runs.dispatching.dispatch_order import REDISPATCH_LEASES, DispatchLimits, DueCandidate, UnderWay, choose
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NOTHING = UnderWay(by_user=Counter(), by_connector=Counter(), published=0)

@@ -5,7 +5,12 @@ import uuid
 from sqlalchemy import text
 
 from tests.factories import make_connection
-from worker.runs.message_allowance import PER_CONNECTION, PER_USER, TooManyRunsError, check_message_allowance
+from worker.runs.dispatching.message_allowance import (
+    PER_CONNECTION,
+    PER_USER,
+    TooManyRunsError,
+    check_message_allowance,
+)
 
 ASK = text(
     "INSERT INTO bank_import_runs (id, connection_id, user_id, kind, trigger, status, code, queued_at,"

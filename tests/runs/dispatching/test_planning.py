@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import select, text, update
 
 from worker.models import BankConnection, BankImportRun
-from worker.runs import planning
-from worker.runs.dispatch import take_due_runs
-from worker.runs.dispatch_order import DispatchLimits
-from worker.runs.planning import plan_due_connections
+from worker.runs.dispatching import planning
+from worker.runs.dispatching.dispatch import take_due_runs
+from worker.runs.dispatching.dispatch_order import DispatchLimits
+from worker.runs.dispatching.planning import plan_due_connections
 
 LIMITS = DispatchLimits(ahead=100, per_user=10, per_connector=50, redispatch_s=60)
 PAST = datetime(2026, 1, 1, tzinfo=UTC)

@@ -1,0 +1,1 @@
+"""Which connections get a run, which runs are published, and which of them may start."""
