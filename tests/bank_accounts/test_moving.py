@@ -15,7 +15,7 @@ from worker.connections.removal import forget
 from worker.connectors.base import Account
 from worker.errors import ConflictError, InvalidRequestError, NotFoundError
 from worker.runs import run_queries
-from worker.runs.commands import revert_request
+from worker.runs.follow_up_requests import revert_request
 from worker.runs.run_actions import RunAction, choose
 from worker.runs.states import RunKind
 

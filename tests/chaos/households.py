@@ -32,7 +32,7 @@ from worker.connectors.registry import ConnectorRegistry
 from worker.credentials import open_vault
 from worker.errors import ConflictError
 from worker.importer.actions.suggestions import accept, decline, list_suggestions
-from worker.runs.commands import cancel, retry_request, revert_request
+from worker.runs.follow_up_requests import cancel, retry_request, revert_request
 
 SETTLE_S = 90.0
 TYPED = Decimal("0.07")

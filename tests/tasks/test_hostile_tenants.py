@@ -19,7 +19,7 @@ from worker.connectors.mock import MockConfig
 from worker.connectors.mock.config import MockMode
 from worker.connectors.simplefin import SimpleFinConfig
 from worker.errors import ConflictError
-from worker.runs import commands
+from worker.runs import follow_up_requests
 from worker.runs.request import request_run
 from worker.runs.states import RunKind, RunRequest
 
@@ -122,7 +122,7 @@ def test_hanging_banks_hold_their_users_share_and_a_cancel_ends_their_wait(
 
     for run_id in held:
         with sessions() as session, suppress(ConflictError):  # it ended by itself this very moment
-            commands.cancel(session, run_id)
+            follow_up_requests.cancel(session, run_id)
     until(lambda: not any(row_of(run_id).status == "running" for run_id in held))
     assert "cancelled" in {row_of(run_id).status for run_id in held}
     client.close()

@@ -18,7 +18,7 @@ from worker.api.paging import AfterId, Cursor, Limit, next_cursor, next_id, read
 from worker.api.query import Day
 from worker.api.run_schemas import DecisionPage, RejectionPage, RunOut, RunPage, RunStory, Timeline
 from worker.api.services import Services, ServicesDep, UserId
-from worker.runs import commands, run_queries
+from worker.runs import follow_up_requests, run_queries
 from worker.runs.run_filter import RunFilter
 from worker.runs.states import CLOSED, RunKind, RunRequest, RunStatus
 from worker.status.timeline import timeline
@@ -139,7 +139,7 @@ def list_rejections(
 def cancel_run(run_id: uuid.UUID, user_id: UserId, services: ServicesDep) -> RunOut:
     """Cancel a run: at once when it waits, at its next step when it runs. What is committed stays."""
     with services.sessions() as session:
-        commands.cancel(session, run_id, user_id=user_id)
+        follow_up_requests.cancel(session, run_id, user_id=user_id)
     return _read(services, user_id, run_id)
 
 
@@ -148,7 +148,7 @@ def retry_run(
     run_id: uuid.UUID, user_id: UserId, services: ServicesDep, background: BackgroundTasks, only: OnlyOnce
 ) -> Response:
     """Ask again for what a failed, partial or cancelled run was asked for."""
-    return _ask(services, user_id, run_id, commands.retry_request, background, only)
+    return _ask(services, user_id, run_id, follow_up_requests.retry_request, background, only)
 
 
 @router.post("/{run_id}/revert", status_code=202, response_model=RunOut)
@@ -156,7 +156,7 @@ def revert_run(
     run_id: uuid.UUID, user_id: UserId, services: ServicesDep, background: BackgroundTasks, only: OnlyOnce
 ) -> Response:
     """Take back what a run did; what was edited since is left alone and reported."""
-    return _ask(services, user_id, run_id, commands.revert_request, background, only)
+    return _ask(services, user_id, run_id, follow_up_requests.revert_request, background, only)
 
 
 @router.post("/{run_id}/replay-rejections", status_code=202, response_model=RunOut)
@@ -164,7 +164,7 @@ def replay_rejections(
     run_id: uuid.UUID, user_id: UserId, services: ServicesDep, background: BackgroundTasks, only: OnlyOnce
 ) -> Response:
     """Try the rows again that a run had to reject."""
-    return _ask(services, user_id, run_id, commands.replay_request, background, only)
+    return _ask(services, user_id, run_id, follow_up_requests.replay_request, background, only)
 
 
 @router.get("/{run_id}/progress", response_class=EventSourceResponse, dependencies=[Depends(_stream_place)])

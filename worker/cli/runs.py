@@ -17,7 +17,7 @@ from worker.cli.imports import TimeoutOption, WaitFlag, request
 from worker.cli.output import JsonFlag, WideFlag, print_json, print_record, print_rows, say
 from worker.cli.watching import kind_of, summary
 from worker.client import WorkerClient
-from worker.runs import commands, run_queries
+from worker.runs import follow_up_requests, run_queries
 from worker.runs.run_filter import RunFilter, RunOrder
 from worker.runs.states import RunRequest, RunStatus
 from worker.status.timeline import timeline
@@ -152,14 +152,14 @@ def _moments(
 def cancel(run: RunId) -> None:
     """Cancel a run; what it has committed stays."""
     with database() as sessions, sessions() as session:
-        status = commands.cancel(session, run)
+        status = follow_up_requests.cancel(session, run)
     say(f"cancelled {run}" if status is RunStatus.CANCELLED else f"asked {run} to stop at its next step")
 
 
 @app.command()
 def retry(run: RunId, *, wait: WaitFlag = False, timeout: TimeoutOption = None, as_json: JsonFlag = False) -> None:
     """Ask again for what a failed, partial or cancelled run was asked for."""
-    request(_about(run, commands.retry_request), wait=wait, timeout_s=timeout, as_json=as_json)
+    request(_about(run, follow_up_requests.retry_request), wait=wait, timeout_s=timeout, as_json=as_json)
 
 
 @app.command()
@@ -172,7 +172,7 @@ def revert(
     as_json: JsonFlag = False,
 ) -> None:
     """Take back what a run did; what was edited since is left alone and reported."""
-    ask = _about(run, partial(commands.revert_request, reimport=reimport))
+    ask = _about(run, partial(follow_up_requests.revert_request, reimport=reimport))
     request(ask, wait=wait, timeout_s=timeout, as_json=as_json)
 
 
@@ -181,7 +181,7 @@ def replay_rejections(
     run: RunId, *, wait: WaitFlag = False, timeout: TimeoutOption = None, as_json: JsonFlag = False
 ) -> None:
     """Try the rows again that a run had to reject."""
-    request(_about(run, commands.replay_request), wait=wait, timeout_s=timeout, as_json=as_json)
+    request(_about(run, follow_up_requests.replay_request), wait=wait, timeout_s=timeout, as_json=as_json)
 
 
 def _about(

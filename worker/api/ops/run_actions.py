@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from worker.api.ops.bulk import BulkItem
 from worker.api.services import Services
-from worker.runs import commands
+from worker.runs import follow_up_requests
 from worker.runs.run_actions import RunAction
 from worker.runs.states import RunRequest
 
@@ -21,9 +21,9 @@ BUTTONS: Mapping[RunAction, str] = {
 }
 TABLE = "bank_import_runs"
 _REQUESTS: Mapping[RunAction, Callable[[Session, uuid.UUID], RunRequest]] = {
-    RunAction.RETRY: commands.retry_request,
-    RunAction.REVERT: commands.revert_request,
-    RunAction.REPLAY: commands.replay_request,
+    RunAction.RETRY: follow_up_requests.retry_request,
+    RunAction.REVERT: follow_up_requests.revert_request,
+    RunAction.REPLAY: follow_up_requests.replay_request,
 }
 
 
@@ -39,7 +39,7 @@ def item_of(
 
     def do(session: Session) -> uuid.UUID | None:
         if action is RunAction.CANCEL:
-            commands.cancel(session, run["id"])
+            follow_up_requests.cancel(session, run["id"])
             return None
         return services.ask(session, _REQUESTS[action](session, run["id"]), background)
 

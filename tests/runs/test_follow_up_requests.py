@@ -9,7 +9,7 @@ from tests.factories import make_connection
 from tests.leases import claim
 from worker.errors import ConflictError, NotFoundError
 from worker.models import BankImportRun
-from worker.runs import commands
+from worker.runs import follow_up_requests
 from worker.runs.ending import close
 from worker.runs.request import request_run
 from worker.runs.run_filter import After, RunFilter
@@ -37,7 +37,7 @@ def end(sessions, run_id, status, code="ok"):
 
 def test_a_waiting_run_is_cancelled_at_once(sessions, run_id):
     with sessions() as session:
-        assert commands.cancel(session, run_id) is RunStatus.CANCELLED
+        assert follow_up_requests.cancel(session, run_id) is RunStatus.CANCELLED
     with sessions() as session:
         assert session.get(BankImportRun, run_id).finished_at is not None
 
@@ -46,34 +46,35 @@ def test_a_running_run_is_asked_to_stop(sessions, run_id):
     with sessions() as session:
         claim(session, run_id, worker_name="w", lease_s=60)
     with sessions() as session:
-        assert commands.cancel(session, run_id) is RunStatus.RUNNING
+        assert follow_up_requests.cancel(session, run_id) is RunStatus.RUNNING
         assert session.get(BankImportRun, run_id).cancel_requested_at is not None
 
 
 def test_an_ended_run_cannot_be_cancelled(sessions, run_id):
     end(sessions, run_id, RunStatus.SUCCEEDED)
     with sessions() as session, pytest.raises(ConflictError, match="has ended"):
-        commands.cancel(session, run_id)
+        follow_up_requests.cancel(session, run_id)
 
 
 @pytest.mark.parametrize("status", [RunStatus.FAILED, RunStatus.PARTIAL, RunStatus.CANCELLED])
 def test_a_run_that_fell_short_is_asked_for_again(sessions, run_id, connection_id, status):
     end(sessions, run_id, status)
     with sessions() as session:
-        again = commands.retry_request(session, run_id)
+        again = follow_up_requests.retry_request(session, run_id)
     assert (again.connection_id, again.kind, again.trigger) == (connection_id, RunKind.REFRESH, RunTrigger.RETRY)
 
 
 def test_a_run_that_went_well_or_goes_on_is_not_tried_again(sessions, run_id):
     with sessions() as session, pytest.raises(ConflictError, match="queued"):
-        commands.retry_request(session, run_id)
+        follow_up_requests.retry_request(session, run_id)
     end(sessions, run_id, RunStatus.SUCCEEDED)
     with sessions() as session, pytest.raises(ConflictError, match="succeeded"):
-        commands.retry_request(session, run_id)
+        follow_up_requests.retry_request(session, run_id)
 
 
 @pytest.mark.parametrize(
-    ("ask", "kind"), [(commands.revert_request, RunKind.REVERT), (commands.replay_request, RunKind.REPLAY)]
+    ("ask", "kind"),
+    [(follow_up_requests.revert_request, RunKind.REVERT), (follow_up_requests.replay_request, RunKind.REPLAY)],
 )
 def test_only_an_ended_run_can_be_taken_back_or_replayed(sessions, run_id, ask, kind):
     with sessions() as session, pytest.raises(ConflictError, match="still queued"):
@@ -89,15 +90,20 @@ def test_a_dry_run_cannot_be_taken_back(sessions, connection_id):
         dry = request_run(session, RunRequest(connection_id=connection_id, kind=RunKind.IMPORT, dry_run=True))
     end(sessions, dry, RunStatus.SUCCEEDED)
     with sessions() as session, pytest.raises(ConflictError, match="dry run"):
-        commands.revert_request(session, dry)
+        follow_up_requests.revert_request(session, dry)
 
 
 def test_somebody_elses_run_is_not_there(sessions, run_id, user_id):
-    for ask in (commands.cancel, commands.retry_request, commands.revert_request, commands.replay_request):
+    for ask in (
+        follow_up_requests.cancel,
+        follow_up_requests.retry_request,
+        follow_up_requests.revert_request,
+        follow_up_requests.replay_request,
+    ):
         with sessions() as session, pytest.raises(NotFoundError):
             ask(session, run_id, user_id=user_id + 1)
     with sessions() as session, pytest.raises(NotFoundError):
-        commands.cancel(session, uuid.uuid4())
+        follow_up_requests.cancel(session, uuid.uuid4())
 
 
 def test_runs_are_listed_newest_first_page_by_page(sessions, user_id):
