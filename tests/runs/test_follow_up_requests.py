@@ -9,8 +9,8 @@ from tests.factories import make_connection
 from tests.leases import claim
 from worker.errors import ConflictError, NotFoundError
 from worker.models import BankImportRun
-from worker.runs import follow_up_requests
 from worker.runs.ending import close
+from worker.runs.follow_up_requests import cancel, replay_request, retry_request, revert_request
 from worker.runs.request import request_run
 from worker.runs.run_filter import After, RunFilter
 from worker.runs.run_queries import decisions_of, list_runs, run_of
@@ -37,7 +37,7 @@ def end(sessions, run_id, status, code="ok"):
 
 def test_a_waiting_run_is_cancelled_at_once(sessions, run_id):
     with sessions() as session:
-        assert follow_up_requests.cancel(session, run_id) is RunStatus.CANCELLED
+        assert cancel(session, run_id) is RunStatus.CANCELLED
     with sessions() as session:
         assert session.get(BankImportRun, run_id).finished_at is not None
 
@@ -46,35 +46,35 @@ def test_a_running_run_is_asked_to_stop(sessions, run_id):
     with sessions() as session:
         claim(session, run_id, worker_name="w", lease_s=60)
     with sessions() as session:
-        assert follow_up_requests.cancel(session, run_id) is RunStatus.RUNNING
+        assert cancel(session, run_id) is RunStatus.RUNNING
         assert session.get(BankImportRun, run_id).cancel_requested_at is not None
 
 
 def test_an_ended_run_cannot_be_cancelled(sessions, run_id):
     end(sessions, run_id, RunStatus.SUCCEEDED)
     with sessions() as session, pytest.raises(ConflictError, match="has ended"):
-        follow_up_requests.cancel(session, run_id)
+        cancel(session, run_id)
 
 
 @pytest.mark.parametrize("status", [RunStatus.FAILED, RunStatus.PARTIAL, RunStatus.CANCELLED])
 def test_a_run_that_fell_short_is_asked_for_again(sessions, run_id, connection_id, status):
     end(sessions, run_id, status)
     with sessions() as session:
-        again = follow_up_requests.retry_request(session, run_id)
+        again = retry_request(session, run_id)
     assert (again.connection_id, again.kind, again.trigger) == (connection_id, RunKind.REFRESH, RunTrigger.RETRY)
 
 
 def test_a_run_that_went_well_or_goes_on_is_not_tried_again(sessions, run_id):
     with sessions() as session, pytest.raises(ConflictError, match="queued"):
-        follow_up_requests.retry_request(session, run_id)
+        retry_request(session, run_id)
     end(sessions, run_id, RunStatus.SUCCEEDED)
     with sessions() as session, pytest.raises(ConflictError, match="succeeded"):
-        follow_up_requests.retry_request(session, run_id)
+        retry_request(session, run_id)
 
 
 @pytest.mark.parametrize(
     ("ask", "kind"),
-    [(follow_up_requests.revert_request, RunKind.REVERT), (follow_up_requests.replay_request, RunKind.REPLAY)],
+    [(revert_request, RunKind.REVERT), (replay_request, RunKind.REPLAY)],
 )
 def test_only_an_ended_run_can_be_taken_back_or_replayed(sessions, run_id, ask, kind):
     with sessions() as session, pytest.raises(ConflictError, match="still queued"):
@@ -90,20 +90,20 @@ def test_a_dry_run_cannot_be_taken_back(sessions, connection_id):
         dry = request_run(session, RunRequest(connection_id=connection_id, kind=RunKind.IMPORT, dry_run=True))
     end(sessions, dry, RunStatus.SUCCEEDED)
     with sessions() as session, pytest.raises(ConflictError, match="dry run"):
-        follow_up_requests.revert_request(session, dry)
+        revert_request(session, dry)
 
 
 def test_somebody_elses_run_is_not_there(sessions, run_id, user_id):
     for ask in (
-        follow_up_requests.cancel,
-        follow_up_requests.retry_request,
-        follow_up_requests.revert_request,
-        follow_up_requests.replay_request,
+        cancel,
+        retry_request,
+        revert_request,
+        replay_request,
     ):
         with sessions() as session, pytest.raises(NotFoundError):
             ask(session, run_id, user_id=user_id + 1)
     with sessions() as session, pytest.raises(NotFoundError):
-        follow_up_requests.cancel(session, uuid.uuid4())
+        cancel(session, uuid.uuid4())
 
 
 def test_runs_are_listed_newest_first_page_by_page(sessions, user_id):

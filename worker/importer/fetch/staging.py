@@ -14,7 +14,8 @@ from worker.importer.decide.read.days import rough_day
 from worker.importer.fetch.packing import pack, unpack
 
 SPILL_ROWS = 110_000
-"""How many rows are held in memory; more than a light worker takes (`runs.dispatching.heavy`) and a long history usually has."""
+"""How many rows are held in memory: more than a light worker takes (`runs.dispatching.heavy`) and than a long history
+usually has."""
 
 
 class Staging:
