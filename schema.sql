@@ -642,6 +642,8 @@ CREATE TABLE IF NOT EXISTS bank_match_suggestions (
   status VARCHAR(10) NOT NULL DEFAULT 'open',
   decided_at TIMESTAMPTZ,
   created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
+  -- what accepting it replaced, whole: undoing the answer writes it again
+  replaced JSONB,
   -- a kind nobody can decide on would stay open for ever
   CONSTRAINT ck_bank_match_suggestions_kind CHECK (
     kind IN ('expense', 'transfer', 'account', 'category', 'twin', 'takeover', 'withdrawn')),

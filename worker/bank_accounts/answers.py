@@ -1,6 +1,6 @@
 """Takes an answer to a suggestion back: what was accepted is parted again, and the question is open again."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -8,14 +8,17 @@ from sqlalchemy.orm import Session
 from worker.bank_accounts.unmatching import RowMatch, detach, unmatch
 from worker.db.user_lock import lock_user
 from worker.errors import ConflictError
-from worker.importer.actions.joining import join_expense, join_transfer, join_twin, row_with_expense
-from worker.importer.actions.suggestions import find_suggestion
+from worker.importer.actions.action_runs import begin_action, end_action
+from worker.importer.actions.joining import row_with_expense
+from worker.importer.actions.suggestions import accept, find_suggestion
 from worker.importer.actions.withdrawn_rows import take_for_there
 from worker.importer.decide.reasons import Reason
 from worker.importer.store.accounts.bank_accounts import attach, other_sources
 from worker.importer.store.questions.obsolete import is_obsolete
 from worker.importer.store.sources.joined_rows import meet_joined_rows
-from worker.models import BankConnectionAccount, BankMatchSuggestion
+from worker.importer.store.sources.replaced import plan_undo, write_undo
+from worker.models import BankConnectionAccount, BankMatchSuggestion, BankTransaction
+from worker.runs.states import RunKind
 
 _CLEAR_CATEGORY = text(
     """UPDATE expenses SET category_id = NULL WHERE id = :expense_id AND category_id = :category_id
@@ -32,11 +35,10 @@ _FORGET_APART = text(
 )
 
 
-_JOIN: Mapping[str, Callable[[Session, BankMatchSuggestion], set[str]]] = {
-    "twin": join_twin,
-    "transfer": join_transfer,
-    "expense": join_expense,
-}
+_AGAIN: Mapping[str, Reason] = {
+    "twin": Reason.MAYBE_TWIN, "transfer": Reason.EQUAL_AND_OPPOSITE, "expense": Reason.SIMILAR_EXPENSE,
+}  # fmt: skip
+"""Why two are one again, by the kind of what was unmatched."""
 
 
 def undo_answer(session: Session, suggestion_id: int, *, user_id: int) -> frozenset[str]:
@@ -60,7 +62,10 @@ def undo_answer(session: Session, suggestion_id: int, *, user_id: int) -> frozen
     elif suggestion.kind == "account":
         _wait_again(session, suggestion)
     session.execute(
-        text("UPDATE bank_match_suggestions SET status = 'open', decided_at = NULL, reason = :reason WHERE id = :id"),
+        text(
+            "UPDATE bank_match_suggestions SET status = 'open', decided_at = NULL, reason = :reason, replaced = NULL"
+            " WHERE id = :id"
+        ),
         {"id": suggestion_id, "reason": asked_because},
     )
     if was_declined and is_obsolete(session, suggestion_id, user_id):
@@ -69,16 +74,40 @@ def undo_answer(session: Session, suggestion_id: int, *, user_id: int) -> frozen
     return frozenset(months)
 
 
+def _restore(session: Session, suggestion: BankMatchSuggestion) -> set[str] | None:
+    """Make rows and expenses as they were before a suggestion was accepted, as a run of its own.
+
+    Returns the months of expenses that changed; None where nothing is kept of it, or the rows went on since.
+    """
+    undo = plan_undo(session, suggestion.id)
+    row = session.get(BankTransaction, suggestion.transaction_id) if suggestion.transaction_id else None
+    source_id = row.account_id if row is not None else suggestion.account_id
+    if undo is None or source_id is None:
+        return None
+    connection_id = session.get_one(BankConnectionAccount, source_id).connection_id
+    run_id = begin_action(session, connection_id=connection_id, user_id=suggestion.user_id, kind=RunKind.UNMATCH)
+    report = {"match": suggestion.kind, "transaction_id": suggestion.transaction_id, "suggestion_id": suggestion.id}
+    months = write_undo(session, undo, run_id)
+    end_action(session, run_id, updated=len(undo.rows), report=report)
+    return months
+
+
 def _part(session: Session, suggestion: BankMatchSuggestion, user_id: int) -> set[str]:
     """Undo what accepting did; return the months of expenses that changed."""
+    if suggestion.kind == "account" and suggestion.account_id is None:
+        raise ConflictError("the old account goes on under the new id: its rows cannot be told apart any more")
+    months = _restore(session, suggestion)
+    if suggestion.kind == "account":
+        joined = suggestion.detail.get("joined") or [suggestion.account_id]
+        return (months or set()) | _part_account(session, joined, user_id)
+    return _part_as_it_is(session, suggestion, user_id) if months is None else months
+
+
+def _part_as_it_is(session: Session, suggestion: BankMatchSuggestion, user_id: int) -> set[str]:
+    """Undo what accepting did to rows that went on since: what was one is two, as the bank states them now."""
     if suggestion.kind == "category":
         values = {"expense_id": suggestion.expense_id, "category_id": suggestion.detail.get("category_id")}
         return set(session.execute(_CLEAR_CATEGORY, values).scalars())
-    if suggestion.kind == "account":
-        if suggestion.account_id is None:
-            raise ConflictError("the old account goes on under the new id: its rows cannot be told apart any more")
-        joined = suggestion.detail.get("joined") or [suggestion.account_id]
-        return _part_account(session, joined, user_id)
     if suggestion.kind == "withdrawn":
         return take_for_there(session, suggestion)
     if suggestion.kind == "twin":
@@ -113,12 +142,12 @@ def _part_account(session: Session, source_ids: Sequence[int], user_id: int) -> 
 
 
 def _rejoin(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
-    """Match again what was unmatched: twins, legs, or a row and an expense; and forget that they were parted."""
-    if suggestion.kind not in _JOIN:
+    """Match again what was unmatched: twins, legs, or a row and an expense; the person says that they are one."""
+    if suggestion.kind not in _AGAIN:
         raise ConflictError("the two rows went on apart: decline or delete the expense of one of them")
-    session.delete(suggestion)
+    suggestion.status, suggestion.reason = "open", _AGAIN[suggestion.kind]
     session.flush()
-    return _JOIN[suggestion.kind](session, suggestion)
+    return set(accept(session, suggestion.id, user_id=suggestion.user_id))
 
 
 def _wait_again(session: Session, suggestion: BankMatchSuggestion) -> None:

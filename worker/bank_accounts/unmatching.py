@@ -4,7 +4,7 @@ What is taken back stays taken back, because the pair is kept as a declined sugg
 """
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -21,9 +21,17 @@ from worker.importer.request_imports import gc_paused
 from worker.importer.store.accounts.bank_accounts import add_account, other_sources
 from worker.importer.store.expenses.own_expenses import give_expenses
 from worker.importer.store.sources.leading_fields import let_sources_lead
+from worker.importer.store.sources.replaced import plan_undo, write_undo
 from worker.importer.store.sources.twins import part_source
 from worker.models import BankConnectionAccount, BankTransaction
 from worker.runs.states import RunKind
+
+_ANSWERED = text(
+    """SELECT id FROM bank_match_suggestions WHERE kind = :kind AND status = 'accepted' AND replaced IS NOT NULL
+      AND transaction_id = :transaction_id AND expense_id IS NOT DISTINCT FROM CAST(:expense_id AS bigint)
+      AND other_transaction_id IS NOT DISTINCT FROM CAST(:other_transaction_id AS bigint)"""
+)
+_UNPAIR = text("UPDATE bank_transactions SET transfer_peer_id = NULL WHERE id = ANY(:ids)")
 
 
 class RowMatch(StrEnum):
@@ -150,11 +158,11 @@ def detach(session: Session, source_id: int, *, user_id: int) -> Unmatched:
 
 
 def _unlink(session: Session, row: BankTransaction, run_id: uuid.UUID) -> Unmatched:
-    expense_id = row.expense_id
-    months = _own_expenses(session, [row.id], {ExpenseState.LINKED}, row.user_id, run_id)
-    kept_apart = decline_pair(
-        session, run_id, row.user_id, "expense", {"transaction_id": row.id, "expense_id": expense_id}
-    )
+    pair = {"transaction_id": row.id, "expense_id": row.expense_id}
+    months = _as_before_answer(session, "expense", pair, run_id)
+    if months is None:
+        months = _own_expenses(session, [row.id], {ExpenseState.LINKED}, row.user_id, run_id)
+    kept_apart = decline_pair(session, run_id, row.user_id, "expense", pair)
     return _undone(RowMatch.EXPENSE, run_id, kept_apart, [row.id], months)
 
 
@@ -164,8 +172,10 @@ def _part_twins(session: Session, row: BankTransaction, run_id: uuid.UUID) -> Un
     assert twin_id is not None
     twin = session.get_one(BankTransaction, twin_id)
     was_deleted = twin.expense_id is None and twin.expense_state in {ExpenseState.OWN, ExpenseState.LINKED}
-    months = _own_expenses(session, [row.id], {ExpenseState.TWIN}, row.user_id, run_id)
-    months |= let_sources_lead(session, [twin_id], run_id, also_alone=True)
+    months = _as_before_answer(session, "twin", pair, run_id)
+    if months is None:
+        months = _own_expenses(session, [row.id], {ExpenseState.TWIN}, row.user_id, run_id)
+        months |= let_sources_lead(session, [twin_id], run_id, also_alone=True)
     kept_apart = decline_pair(session, run_id, row.user_id, "twin", pair, was_deleted=was_deleted)
     return _undone(RowMatch.TWIN, run_id, kept_apart, [row.id], months)
 
@@ -173,8 +183,10 @@ def _part_twins(session: Session, row: BankTransaction, run_id: uuid.UUID) -> Un
 def _part_legs(session: Session, row: BankTransaction, run_id: uuid.UUID) -> Unmatched:
     pair = _pair(row.id, row.transfer_peer_id)
     legs = [leg for leg in pair.values() if leg is not None]
-    session.execute(text("UPDATE bank_transactions SET transfer_peer_id = NULL WHERE id = ANY(:ids)"), {"ids": legs})
-    months = _own_expenses(session, legs, {ExpenseState.TRANSFER}, row.user_id, run_id)
+    months = _as_before_answer(session, "transfer", pair, run_id)
+    if months is None:
+        session.execute(_UNPAIR, {"ids": legs})
+        months = _own_expenses(session, legs, {ExpenseState.TRANSFER}, row.user_id, run_id)
     return _undone(
         RowMatch.TRANSFER, run_id, decline_pair(session, run_id, row.user_id, "transfer", pair), legs, months
     )
@@ -198,6 +210,16 @@ def _undone(match: RowMatch, run_id: uuid.UUID, suggestion_id: int, rows: list[i
     return Unmatched(
         run_id=run_id, match=match, suggestion_id=suggestion_id, transaction_ids=rows, months=frozenset(months)
     )
+
+
+def _as_before_answer(
+    session: Session, kind: str, pair: Mapping[str, int | None], run_id: uuid.UUID
+) -> set[str] | None:
+    """Make two as they were before the person said that they are one; None where they did not, or the rows went on."""
+    which = {"expense_id": None, "other_transaction_id": None, **pair}
+    answer_id = session.execute(_ANSWERED, which | {"kind": kind}).scalar_one_or_none()
+    undo = answer_id and plan_undo(session, answer_id)
+    return write_undo(session, undo, run_id) if undo else None
 
 
 def _own_expenses(

@@ -102,7 +102,11 @@ class BankImportRejection(Base):
 
 
 class BankMatchSuggestion(Base):
-    """An ambiguous match, offered to the user instead of merged."""
+    """An ambiguous match, offered to the user instead of merged.
+
+    Attributes:
+        replaced: What accepting it replaced: rows and expenses, each as it was before and after.
+    """
 
     __tablename__ = "bank_match_suggestions"
 
@@ -117,6 +121,7 @@ class BankMatchSuggestion(Base):
     run_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("bank_import_runs.id", ondelete="SET NULL"))
     reason: Mapped[str] = mapped_column(String(40))
     detail: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    replaced: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
     status: Mapped[str] = mapped_column(String(10), server_default="open")
     decided_at: Mapped[datetime | None]
     created_at: Mapped[Now]

@@ -16,6 +16,7 @@ from worker.importer.actions.withdrawn_rows import take_for_gone
 from worker.importer.store.accounts.bank_accounts import add_account, attach, other_sources, sources_of
 from worker.importer.store.accounts.replaced import go_on_as
 from worker.importer.store.sources.joined_rows import meet_joined_rows
+from worker.importer.store.sources.replaced import Concerned, concerned, keep_replaced
 from worker.models import BankConnectionAccount, BankMatchSuggestion, BankTransaction
 
 _DESCRIBED = text(
@@ -117,9 +118,18 @@ def accept(session: Session, suggestion_id: int, *, user_id: int) -> frozenset[s
     """
     lock_user(session, user_id)
     suggestion = _open(session, suggestion_id, user_id)
+    before = concerned_by(session, suggestion)
     months = _ACCEPT[suggestion.kind](session, suggestion)
+    keep_replaced(session, suggestion.id, before)
     _decide(suggestion, "accepted")
     return frozenset(months)
+
+
+def concerned_by(session: Session, suggestion: BankMatchSuggestion) -> Concerned:
+    """Return what accepting a suggestion may change, as it is."""
+    rows = [id_ for id_ in (suggestion.transaction_id, suggestion.other_transaction_id) if id_ is not None]
+    sources = [id_ for id_ in (suggestion.account_id, suggestion.other_account_id) if id_ is not None]
+    return concerned(session, rows, [suggestion.expense_id] if suggestion.expense_id else [], source_ids=sources)
 
 
 def find_suggestion(session: Session, suggestion_id: int, user_id: int) -> BankMatchSuggestion:
