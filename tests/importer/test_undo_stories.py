@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from tests.factories import subscribe
 from tests.importer.bank import CURSOR, TODAY, Harness
 from worker.bank_accounts.answers import undo_answer
 from worker.bank_accounts.unmatching import unmatch
@@ -20,6 +21,10 @@ SAVINGS = Account(external_id="A", name="Savings", currency="EUR", anchor="iban:
 LONG_AGO = TODAY - timedelta(days=28)
 EDITS = "UPDATE expenses SET notes = 'Dinner with Bo', amount = amount - 1, category_id = :category WHERE {}"
 ROWS = "SELECT to_jsonb(t) - 'updated_at' - 'last_run_id' FROM bank_transactions t ORDER BY id"
+SEEN = "SELECT id, amount::text, currency, expense_type, notes, spent_at::text, category_id FROM expenses"
+EVENTS = """SELECT (data ->> 'id')::int AS id, type, data ->> 'amount', data ->> 'currency', data ->> 'expense_type',
+    data ->> 'description', data ->> 'date', (data ->> 'category_id')::int FROM webhook_events
+    WHERE type LIKE 'expense.%' ORDER BY sequence"""
 EXPENSES = "SELECT to_jsonb(e) FROM expenses e ORDER BY id"
 
 
@@ -39,6 +44,19 @@ class Ledger:
 
     def everything(self):
         return self.sql(EXPENSES), self.sql(ROWS)
+
+    def seen(self):
+        """The expenses as FinMind shows them: by id, what an event says of one."""
+        return {row.id: tuple(row[1:]) for row in self.sql(SEEN)}
+
+    def told(self, known):
+        """The expenses as a receiver knows them who knew these and then read all new events."""
+        for event in self.sql(EVENTS):
+            known.pop(event.id, None)
+            if event.type != "expense.deleted":
+                known[event.id] = tuple(event[2:])
+        self.sql("DELETE FROM webhook_events")
+        return known
 
     def edit(self, which="TRUE"):
         self.sql(EDITS.format(which), category=self.category)
@@ -164,12 +182,19 @@ def answer_and_undo(ledger, question, between=lambda: None):
 
 
 @pytest.mark.parametrize("prepare", ANSWERS.values(), ids=ANSWERS)
-def test_an_answer_that_is_undone_leaves_everything_as_it_was_also_the_second_time(ledger, prepare):
+def test_an_answer_that_is_undone_leaves_everything_as_it_was_and_tells_it(ledger, prepare):
     question = ledger.question(prepare(ledger))
-    before = ledger.everything()
+    before, known = ledger.everything(), ledger.seen()
+    with ledger.sessions() as session:
+        subscribe(session, ledger.user_id)
     for _ in range(2):
-        answer_and_undo(ledger, question)
+        answer_and_undo(ledger, question, lambda: check_that_all_was_told(ledger, known))
+        check_that_all_was_told(ledger, known)
         assert ledger.everything() == before
+
+
+def check_that_all_was_told(ledger, known):
+    assert ledger.told(known) == ledger.seen()
 
 
 def a_linked_expense(ledger):

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from worker import outbox
 from worker.bank_accounts.unmatching import RowMatch, detach, unmatch
 from worker.db.user_lock import lock_user
 from worker.errors import ConflictError
@@ -22,7 +23,7 @@ from worker.runs.states import RunKind
 
 _CLEAR_CATEGORY = text(
     """UPDATE expenses SET category_id = NULL WHERE id = :expense_id AND category_id = :category_id
-    RETURNING to_char(spent_at, 'YYYY-MM')"""
+    RETURNING id, to_char(spent_at, 'YYYY-MM') AS month"""
 )
 _TWIN_OF_PAIR = text(
     """SELECT id FROM bank_transactions
@@ -107,7 +108,10 @@ def _part_as_it_is(session: Session, suggestion: BankMatchSuggestion, user_id: i
     """Undo what accepting did to rows that went on since: what was one is two, as the bank states them now."""
     if suggestion.kind == "category":
         values = {"expense_id": suggestion.expense_id, "category_id": suggestion.detail.get("category_id")}
-        return set(session.execute(_CLEAR_CATEGORY, values).scalars())
+        found = session.execute(_CLEAR_CATEGORY, values).all()
+        ids = [row.id for row in found]
+        outbox.record_expenses(session, event_type="expense.updated", expense_ids=ids, run_id=suggestion.run_id)
+        return {row.month for row in found}
     if suggestion.kind == "withdrawn":
         return take_for_there(session, suggestion)
     if suggestion.kind == "twin":

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
+from worker import outbox
 from worker.db.user_lock import lock_user
 from worker.errors import ConflictError, NotFoundError
 from worker.importer.actions.joining import join_expense, join_transfer, join_twin
@@ -35,6 +36,12 @@ _DESCRIBED = text(
     LEFT JOIN bank_connection_accounts p ON p.id = coalesce(s.other_account_id, o.account_id)
     LEFT JOIN bank_connections b ON b.id = p.connection_id
     WHERE s.user_id = :user_id AND s.status = :status AND s.id > :after ORDER BY s.id LIMIT :limit"""
+)
+
+_CATEGORISE = text(
+    """UPDATE expenses e SET category_id = c.id FROM categories c
+    WHERE e.id = :expense_id AND c.id = :category_id AND c.user_id = e.user_id AND e.category_id IS NULL
+    RETURNING e.id, to_char(e.spent_at, 'YYYY-MM') AS month"""
 )
 
 
@@ -157,15 +164,11 @@ def _decide(suggestion: BankMatchSuggestion, status: str) -> None:
 
 
 def _accept_category(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
-    found = session.execute(
-        text(
-            "UPDATE expenses e SET category_id = c.id FROM categories c"
-            " WHERE e.id = :expense_id AND c.id = :category_id AND c.user_id = e.user_id AND e.category_id IS NULL"
-            " RETURNING to_char(e.spent_at, 'YYYY-MM')"
-        ),
-        {"expense_id": suggestion.expense_id, "category_id": suggestion.detail.get("category_id")},
-    )
-    return set(found.scalars())
+    values = {"expense_id": suggestion.expense_id, "category_id": suggestion.detail.get("category_id")}
+    found = session.execute(_CATEGORISE, values).all()
+    ids = [row.id for row in found]
+    outbox.record_expenses(session, event_type="expense.updated", expense_ids=ids, run_id=suggestion.run_id)
+    return {row.month for row in found}
 
 
 def _accept_account(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
