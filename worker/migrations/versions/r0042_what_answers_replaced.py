@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "r0041"
-down_revision = "r0040"
+revision = "r0042"
+down_revision = "r0041"
 
 
 def upgrade() -> None:
