@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from tests.importer.bank import TODAY, Harness
-from worker.connectors.base import Account, Balance, BalanceKind
+from tests.importer.bank import TODAY, WINDOWED, Harness
+from worker.connectors.base import Account, Balance, BalanceKind, Scope
 from worker.importer.actions.suggestions import accept, decline, list_suggestions
 from worker.importer.store.accounts import bank_accounts, replaced
 from worker.runs.states import RunStatus
@@ -413,3 +413,83 @@ def test_a_second_source_with_the_other_sign_waits_for_an_answer(sessions, user_
     other.sql("UPDATE bank_connection_accounts SET inverted = true WHERE connection_id = :c", c=other.connection_id)
     other.refresh()
     assert (len(one.amounts()), other.sql("SELECT count(*) FROM bank_transactions")) == (7, [(14,)])
+
+
+CHECKING = Account(external_id="A", name="Checking", mask="1111", currency="EUR")
+SAVINGS = Account(external_id="B", name="Savings", mask="2222", currency="EUR")
+BARE = (
+    Account(external_id="A", name="Account", currency="EUR"),
+    Account(external_id="B", name="Account", currency="EUR"),
+)
+WITH_NUMBERS = replace(CHECKING, anchor="iban:1"), replace(SAVINGS, anchor="iban:2")
+
+
+def exchange(harness, *, listed=True, rows=True):
+    """Let the bank give each of two accounts the id of the other one."""
+    other = {"A": "B", "B": "A"}
+    if listed:
+        harness.bank.accounts = [replace(one, external_id=other[one.external_id]) for one in harness.bank.accounts]
+    if rows:
+        harness.bank.rows = [replace(row, account_id=other[row.account_id]) for row in harness.bank.rows]
+
+
+def two_accounts(harness, accounts, numbers=(5, 4)):
+    harness.bank.accounts = list(accounts)
+    for account, rows in zip("AB", numbers, strict=True):
+        for number in range(rows):
+            harness.bank.buy(
+                f"-{number + 3}.{ord(account) - 60}",
+                MERCHANTS[number % len(MERCHANTS)],
+                external_id=f"{account}{number}",
+                account_id=account,
+                booking_on=TODAY - timedelta(days=9 - number),
+            )
+    assert harness.refresh().status == RunStatus.SUCCEEDED
+
+
+def rows_by_account(harness):
+    return harness.sql("SELECT account_id, array_agg(external_id ORDER BY external_id) FROM bank_transactions"
+                       " WHERE state <> 'removed' GROUP BY 1 ORDER BY 1")  # fmt: skip
+
+
+EXCHANGES = {
+    "ids, as names and last digits say": ((CHECKING, SAVINGS), {}),
+    "ids, as the account numbers say": (WITH_NUMBERS, {}),
+    "ids, as the rows alone say": (BARE, {}),
+    "names and last digits alone": ((CHECKING, SAVINGS), {"rows": False}),
+    "rows, under the names of before": ((CHECKING, SAVINGS), {"listed": False}),
+}
+
+
+@pytest.mark.parametrize("scope", list(Scope))
+@pytest.mark.parametrize(("accounts", "what"), EXCHANGES.values(), ids=EXCHANGES)
+def test_accounts_that_exchange_their_ids_double_and_lose_nothing(harness, accounts, what, scope):
+    harness.bank.capabilities = replace(WINDOWED, fetch_scope=scope)
+    two_accounts(harness, accounts)
+    before, rows = harness.expenses(), rows_by_account(harness)
+    exchange(harness, **what)
+    for _ in range(2):
+        outcome = harness.refresh()
+        assert (outcome.status, outcome.counts.created, harness.expenses()) == (RunStatus.SUCCEEDED, 0, before)
+        assert rows_by_account(harness) == rows
+    harness.bank.buy("-77.10", "Shoes", external_id="A9", account_id=harness.bank.rows[0].account_id)
+    assert harness.refresh().status == RunStatus.SUCCEEDED
+    assert "A9" in rows_by_account(harness)[0][1]
+
+
+@pytest.mark.parametrize("answer", [accept, decline])
+@pytest.mark.parametrize("numbers", [(2, 1), (2, 2)])
+def test_accounts_of_few_rows_that_may_have_exchanged_their_ids_are_asked_about(harness, numbers, answer):
+    two_accounts(harness, BARE, numbers)
+    before = harness.expenses()
+    exchange(harness)
+    for _ in range(2):
+        outcome = harness.refresh()
+        assert (outcome.status, outcome.code, harness.expenses()) == (RunStatus.PARTIAL, "similar_account", before)
+    with harness.sessions() as session:
+        (question,) = list_suggestions(session, harness.user_id)
+        answer(session, question.id, user_id=harness.user_id)
+    for _ in range(2):
+        assert harness.refresh().status == RunStatus.SUCCEEDED
+    if answer is accept:
+        assert harness.expenses() == before

@@ -22,7 +22,7 @@ from worker.db.user_lock import lock_user
 from worker.errors import ConflictError
 from worker.importer.actions.action_runs import begin_action, end_action
 from worker.importer.decide.sources.rows import MovableRow
-from worker.importer.request_imports import gc_paused
+from worker.importer.gc_pause import gc_paused
 from worker.importer.store.accounts.bank_accounts import attach, other_sources
 from worker.importer.store.expenses.rows import IS_EDITED
 from worker.importer.store.rows.bulk import array_text

@@ -17,7 +17,7 @@ from worker.errors import ConflictError, NotFoundError
 from worker.importer.actions.action_runs import begin_action, decline_pair, end_action
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.stored_row import ExpenseState
-from worker.importer.request_imports import gc_paused
+from worker.importer.gc_pause import gc_paused
 from worker.importer.store.accounts.bank_accounts import add_account, other_sources
 from worker.importer.store.expenses.own_expenses import give_expenses
 from worker.importer.store.sources.leading_fields import let_sources_lead

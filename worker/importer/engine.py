@@ -29,8 +29,9 @@ from worker.importer.fetch.request_plan import (
     request_for_single_rows,
 )
 from worker.importer.fetch.response_digest import ResponseDigest
+from worker.importer.gc_pause import gc_paused
 from worker.importer.job import job_of, zone_of
-from worker.importer.request_imports import RequestImports, gc_paused
+from worker.importer.request_imports import RequestImports
 from worker.importer.run_closing import RunFindings, close_run
 from worker.importer.store.accounts.listed import accounts_to_import, save_consent
 from worker.importer.store.rejections import resolve

@@ -22,7 +22,7 @@ UNACCOUNTED = "unaccounted"
 
 # The docstrings of these errors are their messages: a person reads them in the run.
 class SimilarAccountError(WorkerError):
-    """This account may be one that the bank lists no longer: say whether it is; nothing of it is imported before."""
+    """This account may be another one of yours: say whether it is; nothing of it is imported before."""
 
     code = "similar_account"
 
@@ -37,6 +37,12 @@ class SignsFlippedError(WorkerError):
     """Every amount of the account has the opposite sign now: say whether it is inverted, or wait for the bank."""
 
     code = "signs_flipped"
+
+
+class UnknownRowsError(WorkerError):
+    """No row of the account's days is told: the rows may be those of another account."""
+
+    code = "unknown_rows"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,8 @@
 """Imports what the requests of a run deliver, account by account, each in a transaction of its own."""
 
-import gc
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from typing import TypeVar
 
@@ -14,16 +13,24 @@ from worker.connectors.errors import ConnectorError
 from worker.db.engine import with_contention_retries
 from worker.db.user_lock import lock_user
 from worker.errors import WorkerError
-from worker.importer.account_state import AccountState
+from worker.importer.account_state import AccountState, load_accounts
 from worker.importer.context import ImportContext
 from worker.importer.decide.balances.proof import BalanceProof
 from worker.importer.fetch.delivery import Delivery, DeliveryTooLongError
 from worker.importer.fetch.prefetch import PrefetchedDeliveries
 from worker.importer.fetch.request_plan import FetchRequest, parts_of
+from worker.importer.gc_pause import gc_paused
 from worker.importer.job import Job, zone_of
-from worker.importer.outcome import AccountTally, SignsFlippedError, SimilarAccountError, stops_connection
+from worker.importer.outcome import (
+    AccountTally,
+    SignsFlippedError,
+    SimilarAccountError,
+    UnknownRowsError,
+    stops_connection,
+)
 from worker.importer.run_closing import RunFindings
 from worker.importer.store.account_share import AccountShare, share_of
+from worker.importer.store.accounts.exchanged import account_told
 from worker.importer.store.accounts.listed import save_connection_cursor, update_balance
 from worker.importer.store.accounts.recognised_later import MIN_NEW_ROWS, ask_whether_one_account
 from worker.importer.store.accounts.replaced import account_or_old_one
@@ -67,7 +74,8 @@ class RequestImports:
         self.failed: set[int] = set()
         self.balances: dict[int, StatedBalances] = {}
         self.told_again: Counter[int] = Counter()
-        self._imported_as: dict[int, AccountState] = {}
+        self._imported_as: dict[tuple[int, str], AccountState] = {}
+        self._exchanged: set[int] = set()
 
     def accounts_of(self, request: FetchRequest) -> list[AccountState]:
         """Return the accounts of a request; one that was imported as an older account is that one from then on.
@@ -109,7 +117,8 @@ class RequestImports:
             self.findings.digest.add_delivery(request, delivery)
         self.findings.warnings.update(delivery.warnings)
         imported = self._account_for_other_rows(request, delivery)
-        for account in request.accounts:
+        for listed in request.accounts:
+            account = self._present(listed)  # two accounts may have changed places since
             if account.id not in self.failed:
                 imported += self.import_account(request, account, delivery)
         imported_ids = [account.id for account in self.accounts_of(request)]
@@ -150,13 +159,13 @@ class RequestImports:
         """
         share = self._share(request, account, delivery)
         try:
-            written = self.commit(lambda session: self._recognise_and_write(session, share, before))
+            written = self._write(share, before)
         except SignsFlippedError as error:
             return self._leave_out(share, error)
         if written is None:
             return self._leave_out(share, SimilarAccountError())
         share, tally = written
-        self._imported_as[account.id] = share.account
+        self._imported_as[account.id, account.external_id] = share.account
         self.findings.warnings |= tally.warnings
         self.told_again[share.account.id] += tally.told_again
         balances = self.balances.setdefault(share.account.id, StatedBalances())
@@ -173,8 +182,31 @@ class RequestImports:
             self._fail(share.account, failure, status="partial" if share.rows else "failed")
         return tally.counts.delivered
 
+    def _write(
+        self, share: AccountShare, before: Callable[[Session], None]
+    ) -> tuple[AccountShare, AccountTally] | None:
+        """Import a share; one without a known row as the account that it is of. None when the account waits."""
+        try:
+            return self.commit(lambda session: self._recognise_and_write(session, share, before))
+        except UnknownRowsError:
+            told = self.commit(lambda session: self._account_told(session, share))
+        if told is None:
+            return None
+        of_told = replace(self._share(share.request, told, share.delivery), is_told=True)
+        return self.commit(lambda session: self._recognise_and_write(session, of_told, before))
+
+    def _account_told(self, session: Session, share: AccountShare) -> AccountState | None:
+        """Return the account whose rows a share has; where two changed places, each is asked for by its new id."""
+        account = share.account
+        told = account_told(session, share, may_exchange=account.id not in self._exchanged)
+        if told is not None and told.id != account.id:
+            self._exchanged |= {account.id, told.id}
+            found = [one for one in load_accounts(session, self.job.connection_id, None) if one.id == account.id]
+            self._imported_as |= {(told.id, one.external_id): one for one in found}
+        return told
+
     def _present(self, account: AccountState) -> AccountState:
-        present = self._imported_as.get(account.id, account)
+        present = self._imported_as.get((account.id, account.external_id), account)
         return account if present is account else self._present(present)
 
     def _share(self, request: FetchRequest, account: AccountState, delivery: Delivery) -> AccountShare:
@@ -198,7 +230,7 @@ class RequestImports:
             account = account_or_old_one(session, share)
             if account is None:
                 return None
-            share = self._share(share.request, account, share.delivery)
+            share = replace(self._share(share.request, account, share.delivery), is_told=share.is_told)
         if (listed := share.delivery.accounts.get(share.account.external_id)) is not None:
             update_balance(session, share.account.id, listed)
         before(session)
@@ -259,18 +291,3 @@ class RequestImports:
                 return work(session)
 
         return with_contention_retries(once)
-
-
-@contextmanager
-def gc_paused() -> Iterator[None]:
-    """Switch cycle collection off for a block.
-
-    A delivery is many thousand small objects without cycles; searching them took a quarter of an import's CPU time.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

@@ -7,7 +7,7 @@ is a list of verbs with seeds: it can be replayed, and verbs can be left out of 
 import random
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -41,6 +41,7 @@ class Behaviour(StrEnum):
     LYING_ID = "one id for two purchases"
     COMPUTED_IDS = "ids computed from what rows say, the same for equal purchases"
     REPLACED_CARD = "an account with new id, name and last digits"
+    EXCHANGED_IDS = "two accounts that exchange their ids"
     SHARED_ACCOUNT = "two connections with one account"
     TRANSFERS = "transfers between connections"
     EQUAL_MASKS = "two accounts with equal last digits"
@@ -70,6 +71,7 @@ VERBS: dict[Behaviour, tuple[str, ...]] = {
     Behaviour.LYING_ID: ("lend_an_id",),
     Behaviour.COMPUTED_IDS: ("buy_the_same_again",),
     Behaviour.REPLACED_CARD: ("replace_card",),
+    Behaviour.EXCHANGED_IDS: ("exchange_ids",),
     Behaviour.TRANSFERS: ("transfer",),
     Behaviour.STARTS_OVER: ("start_over",),
     Behaviour.FUTURE_ROWS: ("book_ahead", "move_a_booking", "call_off_a_booking"),
@@ -293,6 +295,15 @@ class Life:
             provider.listings["C"] = Listing(
                 external_id=f"{provider.number}-C-{number}", name=f"Card {number}", mask=str(number)
             )
+
+    def exchange_ids(self, chance: random.Random) -> None:
+        """Give each of two accounts of a bank the id of the other one, maybe with its name and last digits."""
+        provider = self._provider(chance)
+        if len(provider.listings) == 2:
+            (one, its), (other, others) = provider.listings.items()
+            if chance.random() < 0.5:
+                its, others = replace(others, external_id=its.external_id), replace(its, external_id=others.external_id)
+            provider.listings |= {one: others, other: its}
 
     def transfer(self, chance: random.Random) -> None:
         keys = sorted({key for provider in self.connected for key in provider.listings} & set("AB"))
@@ -578,7 +589,8 @@ class Life:
                     id=question.id,
                 )
                 keys = {external_id: key for p in self.providers for external_id, key in p.keys.items()}
-                return suggestions.accept if keys.get(one) == keys.get(other) else suggestions.decline
+                is_so = question.other.get("exchanged") or keys.get(one) == keys.get(other)
+                return suggestions.accept if is_so else suggestions.decline
         return None
 
     def _lines_of(self, number: int) -> int:

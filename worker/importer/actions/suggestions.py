@@ -15,6 +15,7 @@ from worker.errors import ConflictError, NotFoundError
 from worker.importer.actions.joining import join_expense, join_transfer, join_twin
 from worker.importer.actions.withdrawn_rows import take_for_gone
 from worker.importer.store.accounts.bank_accounts import add_account, attach, other_sources, sources_of
+from worker.importer.store.accounts.exchanged import exchange_accounts
 from worker.importer.store.accounts.replaced import go_on_as
 from worker.importer.store.sources.joined_rows import meet_joined_rows
 from worker.importer.store.sources.replaced import Concerned, concerned, keep_replaced
@@ -177,6 +178,9 @@ def _accept_account(session: Session, suggestion: BankMatchSuggestion) -> set[st
     old = session.get(BankConnectionAccount, suggestion.other_account_id, with_for_update=True)
     if new is None or old is None:
         raise ConflictError("one of the accounts is gone")
+    if suggestion.detail.get("exchanged"):
+        exchange_accounts(session, new, old)
+        return set()
     if new.connection_id != old.connection_id:
         return _join_accounts(session, suggestion, new, old)
     rows = session.scalar(select(func.count()).select_from(BankTransaction).where(BankTransaction.account_id == new.id))

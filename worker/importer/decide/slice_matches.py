@@ -88,6 +88,14 @@ def match_slice(rows: SliceRows, coverage: Coverage, context: ReadContext, rules
     )
 
 
+def has_no_known_row(found: SliceMatches, coverage: Coverage) -> bool:
+    """Return whether no stored row was delivered, though some are of days which the delivery covers."""
+    matches = found.matches
+    if found.rows_set_aside or matches.unchanged or matches.changed or not matches.new:
+        return False
+    return any(row.state == State.POSTED and coverage.covers(row.day) for row in matches.undelivered)
+
+
 def correct_matches(
     found: SliceMatches, rows: RowsInFull, coverage: Coverage, rules: RowRules, *, first_load: bool
 ) -> CorrectedMatches:

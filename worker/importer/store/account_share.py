@@ -34,6 +34,7 @@ class AccountShare:
         is_whole: The delivery holds all that was asked for of the account.
         rules: What decisions about its rows depend on.
         target: Where its rows are written.
+        is_told: It was decided that the rows are the account's, though none of them is known.
     """
 
     job: Job
@@ -48,6 +49,7 @@ class AccountShare:
     is_whole: bool
     rules: RowRules
     target: WriteTarget
+    is_told: bool = False
 
 
 def share_of(

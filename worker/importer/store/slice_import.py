@@ -7,10 +7,10 @@ from worker.importer.decide.compare.text_similarity import common_words
 from worker.importer.decide.ids.match import IdentityMatches
 from worker.importer.decide.plan import Evidence, Plan, count_told_again, make_plan
 from worker.importer.decide.read.line import Rejection
-from worker.importer.decide.slice_matches import correct_matches, match_slice
+from worker.importer.decide.slice_matches import correct_matches, has_no_known_row, match_slice
 from worker.importer.decide.slice_rows import SliceRows, has_repeated_ids, read_slice
 from worker.importer.fetch.slices import Slice
-from worker.importer.outcome import AccountTally, SignsFlippedError
+from worker.importer.outcome import AccountTally, SignsFlippedError, UnknownRowsError
 from worker.importer.store.account_share import AccountShare
 from worker.importer.store.expenses.categories import suggest_categories
 from worker.importer.store.expenses.locks import retry_while_changed
@@ -42,6 +42,7 @@ def import_slice(
 
     Raises:
         SignsFlippedError: all amounts of the account have the opposite sign now.
+        UnknownRowsError: none of the rows is known, and nobody decided yet whose they are.
     """
     account, context, rules, today = share.account, share.read_context, share.rules, share.read_context.today
     stored = load_slice_keys(session, account.id, slice_, today, seen, reimport=rules.reimport)
@@ -73,6 +74,8 @@ def _decide_and_write(
     """Match the rows of a slice, load what that depends on, plan and write."""
     account, rules = share.account, share.rules
     found = match_slice(rows, coverage, share.read_context, rules)
+    if not (share.is_told or seen.row_ids) and has_no_known_row(found, coverage):
+        raise UnknownRowsError
     full = load_undecided(session, account.id, found, removed)
     corrected = correct_matches(found, full, coverage, rules, first_load=seen.first_load)
     if corrected.signs_flipped:

@@ -48,6 +48,24 @@ def test_two_listed_accounts_that_look_alike_are_no_evidence():
     assert (first.known_id, second.known_id) == (None, None)
 
 
+NUMBERED = replace(KNOWN, id=2, external_id="B", name="Savings", mask="5678", anchor="iban:Y")
+EXCHANGED = {
+    "names and last digits": (None, None, "Savings", "5678", [2, 1]),
+    "one account number": ("iban:Y", None, "Savings", None, [2, None]),
+    "both account numbers": ("iban:Y", "iban:X", "Other", None, [2, 1]),
+    "the name alone": (None, None, "Savings", None, [1, 2]),
+}
+
+
+@pytest.mark.parametrize(("anchor", "peer_anchor", "name", "mask", "matched"), EXCHANGED.values(), ids=EXCHANGED)
+def test_ids_that_changed_hands_are_seen_by_what_the_accounts_state(anchor, peer_anchor, name, mask, matched):
+    known = [replace(KNOWN, anchor=KNOWN.anchor if anchor else None)]
+    known.append(replace(NUMBERED, anchor=NUMBERED.anchor if anchor else None))
+    one = replace(LISTED, external_id="A", name=name, mask=mask, anchor=anchor)
+    other = replace(LISTED, external_id="B", mask=mask and KNOWN.mask, anchor=peer_anchor)
+    assert [match.known_id for match in match_accounts([one, other], known)] == matched
+
+
 def test_an_id_wins_over_an_anchor_that_another_account_states():
     by_anchor = replace(LISTED, anchor="iban:X")
     by_id = replace(LISTED, external_id="A")

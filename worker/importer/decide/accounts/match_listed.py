@@ -1,12 +1,14 @@
 """Matches the accounts that the bank lists with the stored ones, also after a new link. Pure.
 
 An account is found again by its id, by its anchor, or by name, last four, currency, type and institution together
-when there is exactly one candidate; never by name alone. Anything less makes a new account: its rows say whether it is
+when there is exactly one candidate; never by name alone. An id whose account states the number, or name and last four,
+of another stored one is that one's now. Anything less makes a new account: its rows say whether it is
 one that went missing (`decide.accounts.replaced`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from worker.connectors.base import Account
 from worker.money import is_currency
@@ -69,7 +71,9 @@ def match_accounts(listed: Sequence[Account], known: Sequence[KnownAccount]) -> 
     """
     found: dict[str, int] = {}
     free = {row.id: row for row in known}
-    for same in (_same_id, _same_anchor):
+    known_ids = {row.external_id for row in known}
+    exchanged = partial(_same_anchor_under_known_id, known_ids=known_ids)
+    for same in (exchanged, partial(_same_id_unless_exchanged, known=known), _same_anchor):
         for account in listed:
             row = next((row for row in free.values() if same(account, row)), None)
             if account.external_id not in found and row is not None:
@@ -93,6 +97,18 @@ def _same_id(account: Account, row: KnownAccount) -> bool:
     return account.external_id == row.external_id and not (
         account.anchor and row.anchor and account.anchor != row.anchor
     )
+
+
+def _same_anchor_under_known_id(account: Account, row: KnownAccount, *, known_ids: Collection[str]) -> bool:
+    """Compare the anchor of an account that has the id of a stored one: an id that changed hands takes no row along."""
+    return account.external_id in known_ids and _same_anchor(account, row)
+
+
+def _same_id_unless_exchanged(account: Account, row: KnownAccount, *, known: Sequence[KnownAccount]) -> bool:
+    """Compare the id, unless one other stored account has all that the bank shows of the listed one."""
+    if not _same_id(account, row) or not account.mask or row.mask in (None, account.mask):
+        return _same_id(account, row)
+    return sum(_visible_fields(account) == _stored_fields(other) for other in known) != 1
 
 
 def _same_anchor(account: Account, row: KnownAccount) -> bool:
@@ -129,8 +145,11 @@ def _visible_fields(account: Account) -> tuple[object, ...]:
 def _same_visible_fields(account: Account, row: KnownAccount) -> bool:
     if account.anchor and row.anchor:
         return False
-    stored = (row.name, row.mask, row.currency, row.account_type, row.institution_name)
-    return _visible_fields(account) == stored
+    return _visible_fields(account) == _stored_fields(row)
+
+
+def _stored_fields(row: KnownAccount) -> tuple[object, ...]:
+    return row.name, row.mask, row.currency, row.account_type, row.institution_name
 
 
 def _currency(account: Account) -> str | None:

@@ -28,7 +28,7 @@ from worker.importer.store.results.run_accounts import start_accounts
 from worker.models import BankConnection, BankConnectionAccount
 from worker.money import is_currency, is_money
 
-_REASSIGNED = "\x1fformer:"
+EXCHANGING = "\x1fformer:"
 """Prefix of the id of an account whose own now belongs to another; no provider's id begins with a control character."""
 
 MAX_NAME, MAX_MASK, MAX_ANCHOR = 200, 10, 100
@@ -200,7 +200,7 @@ def _release_reassigned_ids(rows: Mapping[int, BankConnectionAccount], matches: 
     for row in rows.values():
         if owners.get(row.external_id, row.id) != row.id:
             row.former_external_ids = [*row.former_external_ids, row.external_id]
-            row.external_id = f"{_REASSIGNED}{row.id}"
+            row.external_id = f"{EXCHANGING}{row.id}"
 
 
 def _tells_more(row: BankConnectionAccount, account: Account) -> bool:
@@ -211,7 +211,7 @@ def _tells_more(row: BankConnectionAccount, account: Account) -> bool:
 
 def _refresh(row: BankConnectionAccount, account: Account) -> None:
     if row.external_id != account.external_id:
-        if not row.external_id.startswith(_REASSIGNED):
+        if not row.external_id.startswith(EXCHANGING):
             row.former_external_ids = [*row.former_external_ids, row.external_id]
         row.external_id = account.external_id
     row.anchor = account.anchor or row.anchor

@@ -103,7 +103,7 @@ def account_or_old_one(session: Session, share: AccountShare) -> AccountState | 
     decided: dict[NewAccount, list[int]] = {decision: [] for decision in NewAccount}
     for row in older:
         stored = [other for other in own_rows(session, row.id) if other.on in days or not row.at_once]
-        told = _delivered_rows(share, last_compared_on(stored))
+        told = delivered_rows(share, last_compared_on(stored))
         compare = compare_listed_at_once if row.at_once else compare_accounts
         verdict = compare(*((told, stored) if row.in_one_currency else map(_by_amount_alone, (told, stored))))
         facts = {name: getattr(row, name) for name in ("is_listed", "other_anchor", "included", "same_name")}
@@ -124,9 +124,9 @@ def _with_bank_account(session: Session, share: AccountShare) -> AccountState | 
     if share.account.bank_account_id is not None:
         return share.account
     source = session.get_one(BankConnectionAccount, share.account.id)
-    found = recognise_source(session, source.id, partial(_delivered_rows, share))
+    found = recognise_source(session, source.id, partial(delivered_rows, share))
     if found is not None and found[1].verdict == Recognition.SAME and found[0].bank_account_id is not None:
-        rows = _delivered_rows(share, None)
+        rows = delivered_rows(share, None)
         if states_opposite_signs(rows, rows_beside(session, source.id, found[0].bank_account_id, rows)):
             raise SignsFlippedError
         attach(session, source, found[0].bank_account_id)
@@ -184,7 +184,7 @@ def _only_blank_one(older: list[Row[Any]]) -> int | None:
     return blank[0] if len(blank) == 1 else None
 
 
-def _delivered_rows(share: AccountShare, until_on: date | None) -> list[SourceRow]:
+def delivered_rows(share: AccountShare, until_on: date | None) -> list[SourceRow]:
     """Return the newest delivered rows up to a day, as many as are compared; None for no such day."""
     transactions = share.delivery.staging.transactions(share.account.external_id)
     if until_on is not None and share.rows > MAX_COMPARED_ROWS:
