@@ -9,7 +9,8 @@ from sqlalchemy.exc import DBAPIError
 
 from worker.models.api import IDEMPOTENCY_KEY_LASTS
 from worker.runs.removal_pace import RemovalPace
-from worker.runs.retention import RetentionPolicy, remove_old_rows
+from worker.runs.retention import RetentionPolicy, expire_deferred, remove_old_rows
+from worker.runs.states import RunTrigger
 
 POLICY = RetentionPolicy(run_days=30, audit_days=90)
 
@@ -254,3 +255,23 @@ def test_a_year_of_refreshes_leaves_tables_of_one_size(sessions, connect, add_ru
     assert max(sizes) - min(sizes) <= 3 * 4
     assert max(sizes) <= 3 * (60 + 2 * 4)
     assert execute("SELECT count(*) FROM credential_audit WHERE at < now() - INTERVAL '91 days'")[0][0] == 0
+
+
+def test_runs_that_were_deferred_for_a_week_fail_page_by_page_and_what_a_stop_leaves_is_the_next_passs(
+    sessions, connect, ask, execute
+):
+    for days in (8, 9, 10, 6):
+        run_id = ask(connect(), trigger=RunTrigger.SCHEDULE)
+        execute(
+            "UPDATE bank_import_runs SET status = 'deferred', code = 'provider_down',"
+            " queued_at = now() - make_interval(days => :days), not_before = now() WHERE id = :id",
+            days=days,
+            id=run_id,
+        )
+    looks = iter((False, False, True))
+    stopped = RemovalPace(stop_requested=lambda: next(looks))
+    assert expire_deferred(sessions, stopped, page=1) == 2
+    assert expire_deferred(sessions, RemovalPace(), page=1) == 1
+    ended = execute("SELECT status, code, count(*) FROM bank_import_runs GROUP BY 1, 2 ORDER BY 1")
+    assert ended == [("deferred", "provider_down", 1), ("failed", "provider_down", 3)]
+    assert execute("SELECT count(*) FROM bank_connections WHERE consecutive_failures > 0") == [(3,)]

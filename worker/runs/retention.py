@@ -57,11 +57,21 @@ class RetentionPolicy:
     page: int = 2000
 
 
-def expire_deferred(session: Session) -> int:
-    """Fail runs that were deferred for longer than `LONGEST_DEFERRAL`; return how many."""
+def expire_deferred(sessions: Sessions, pace: RemovalPace, *, page: int = 200) -> int:
+    """Fail runs that were deferred for longer than `LONGEST_DEFERRAL`, a page per transaction; return how many."""
+    expired, gone = 0, page
+    while gone == page and pace.goes_on():
+        with sessions() as session:
+            gone = _expire_page(session, page)
+        expired += gone
+    return expired
+
+
+def _expire_page(session: Session, page: int) -> int:
     waited_too_long = (
         select(BankImportRun)
         .where(BankImportRun.status == RunStatus.DEFERRED, BankImportRun.queued_at < func.now() - LONGEST_DEFERRAL)
+        .limit(page)
         .with_for_update(skip_locked=True)
     )
     runs = session.scalars(waited_too_long).all()

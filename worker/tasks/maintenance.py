@@ -18,6 +18,9 @@ from worker.telemetry.logs import get_logger
 
 log = get_logger(__name__)
 
+_EXPIRE_FOR_S = 60.0
+"""How long a pass fails runs that were deferred for too long (s): each costs more than a row that is removed."""
+
 
 @app.task(name=REAP)
 def reap() -> int:
@@ -50,8 +53,8 @@ def canary(queue: str) -> None:
 def prune() -> None:
     """Fail runs that were deferred for too long, count the hours that ended, and delete old rows."""
     runtime = process_runtime()
+    expire_deferred(runtime.sessions, RemovalPace(stop_after_s=_EXPIRE_FOR_S, stop_requested=lambda: STOP.is_set))
     with runtime.sessions() as session:
-        expire_deferred(session)
         prune_heartbeats(session)
     with runtime.sessions() as session:
         write_ended_hours(session)

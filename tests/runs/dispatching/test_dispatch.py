@@ -97,7 +97,7 @@ def test_a_run_behind_a_running_one_of_its_connection_waits(sessions, connect, a
 def test_an_open_circuit_holds_the_scheduled_runs_that_it_concerns(sessions, connect, ask, scope):
     asked = RunTrigger.SCHEDULE
     concerned = connect(outage_scope=scope if scope == "bridge.example" else "", institution_name="Nordea")
-    ask(concerned, trigger=asked)
+    held_id = ask(concerned, trigger=asked)
     other = ask(connect(connector_name="other"), trigger=asked)
     by_hand = ask(connect(institution_name="Nordea"))
     with sessions() as session:
@@ -110,6 +110,14 @@ def test_an_open_circuit_holds_the_scheduled_runs_that_it_concerns(sessions, con
         )
     assert [run.run_id for run in due(sessions, interactive=False)] == [other]
     assert [run.run_id for run in due(sessions, interactive=True)] == [by_hand], "a person gets one try"
+    with sessions() as session:
+        (held,) = session.execute(
+            text(
+                "SELECT r.id, r.code, r.not_before - k.open_until FROM bank_import_runs r, bank_connector_circuits k"
+                " WHERE r.status = 'deferred'"
+            )
+        )
+    assert held == (held_id, "provider_down", timedelta(0)), "no pass looks at it before it may go on"
 
 
 def test_asking_for_a_scheduled_run_moves_it_to_the_front(sessions, connect, ask):

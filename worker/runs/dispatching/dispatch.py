@@ -2,8 +2,8 @@
 
 Any number of dispatchers may run at once; passes over one sort of runs follow one another, so that each counts what
 those before it published. Messages are published after the commit; a run whose message is lost is published again. A
-pass reads one page of what is due, never all that waits. A message of no use does the work of a lost or late one: that
-of the run that waits longest.
+pass reads one page of what is due, never all that waits: what waits for a bank that is down is due when it is asked
+again. A message of no use does the work of a lost or late one: that of the run that waits longest.
 """
 
 import uuid
@@ -21,6 +21,7 @@ from worker.runs.providers import circuit
 
 _PAGE_PER_PLACE = 10
 _SMALLEST_PAGE = 1000
+_POSTPONED_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +52,10 @@ _UNDER_WAY = text(
     """
 )
 
+_OPEN_CIRCUITS = f"""FROM bank_connector_circuits k
+           WHERE {circuit.OF_CONNECTION} AND k.state <> 'closed' AND k.open_until > now()"""
 _MAY_ASK = f"""(c.rate_limited_until IS NULL OR c.rate_limited_until <= now())
-         AND (CAST(:interactive AS int) = 1 AND r.attempt = 0 OR NOT EXISTS (
-           SELECT 1 FROM bank_connector_circuits k
-           WHERE {circuit.OF_CONNECTION} AND k.state <> 'closed' AND k.open_until > now()))"""  # noqa: S608 - a constant
+         AND (CAST(:interactive AS int) = 1 AND r.attempt = 0 OR NOT EXISTS (SELECT 1 {_OPEN_CIRCUITS}))"""
 """SQL: no limit and no open circuit keeps run `r` of connection `c` from its bank."""
 
 # The CASE is the expression of idx_bank_import_runs_due: Postgres rewrites `(trigger <> 'schedule') = false` so that it
@@ -86,6 +87,23 @@ _WAITING = text(
     SELECT id, user_id, connector_name, ready_at FROM waiting ORDER BY ready_at, id
     """  # noqa: S608 - constants
 )
+# All runs of a bank that most people use are due at once when a wait for it is over, and each pass would look at each.
+# Without an open circuit it reads nothing of the runs.
+_POSTPONE = text(
+    f"""
+    UPDATE bank_import_runs held SET status = 'deferred', code = 'provider_down', not_before = found.open_until
+    FROM (
+      SELECT r.id, (SELECT max(k.open_until) {_OPEN_CIRCUITS}) AS open_until
+      FROM bank_import_runs r JOIN bank_connections c ON c.id = r.connection_id
+      WHERE EXISTS (SELECT 1 FROM bank_connector_circuits o WHERE o.state <> 'closed' AND o.open_until > now())
+        AND r.status IN ('queued', 'deferred') AND r.dispatched_at IS NULL
+        AND CASE r.trigger WHEN 'schedule' THEN 0 ELSE 1 END = CAST(:interactive AS int)
+        AND coalesce(r.not_before, r.queued_at) <= now()
+        AND NOT (CAST(:interactive AS int) = 1 AND r.attempt = 0) AND EXISTS (SELECT 1 {_OPEN_CIRCUITS})
+      ORDER BY coalesce(r.not_before, r.queued_at) LIMIT :page FOR UPDATE OF r SKIP LOCKED
+    ) found WHERE held.id = found.id
+    """  # noqa: S608 - constants
+)
 _MARK_PUBLISHED = text(
     """
     WITH taken AS (
@@ -111,6 +129,7 @@ def take_due_runs(session: Session, *, interactive: bool, limits: DispatchLimits
     page = max(_SMALLEST_PAGE, _PAGE_PER_PLACE * limits.ahead)
     redispatch = timedelta(seconds=limits.redispatch_s)
     values = {"interactive": interactive, "redispatch": redispatch, "page": page}
+    session.execute(_POSTPONE, {"interactive": interactive, "page": _POSTPONED_AT_ONCE})
     waiting = [_WaitingRun(**row) for row in session.execute(_WAITING, values).mappings()]
     chosen = [str(run.id) for run in choose(waiting, busy, limits)]
     if not chosen:
