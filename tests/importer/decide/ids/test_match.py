@@ -99,6 +99,16 @@ def test_a_posted_twin_matches_the_posted_row():
     assert [m.known_id for m in matches.unchanged] == [2]
 
 
+@pytest.mark.parametrize("known_pending", [True, False])
+@pytest.mark.parametrize("pending_first", [True, False])
+def test_a_row_and_a_booking_of_its_content_match_by_their_state_in_either_order(known_pending, pending_first):
+    """Without ids: else the order of a page would make the pending row a second purchase that nobody is asked about."""
+    lines = sorted([line(pending=True), line()], key=lambda one: one.pending, reverse=pending_first)
+    matches = match_by_identity(lines, [key(row(pending=known_pending))], {}, COMPLETE)
+    assert [match.line.pending for match in matches.unchanged] == [known_pending]
+    assert [one.pending for one in matches.new] == [not known_pending]
+
+
 X = id_identity("x")
 LIED = {"x": X}
 SHARED = {

@@ -4,7 +4,7 @@ Lines without a partner here go on to `pending.match_posted`, which weighs evide
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from worker.importer.decide.absent_rows import Coverage
@@ -177,26 +177,44 @@ def _match_by_content(
                 free[row.content_key].append(row)
     for rows in free.values():
         rows.sort(key=lambda row: (row.state == State.REMOVED, row.occurrence, row.id))
+
+    def may_be(line: Line, row: StoredKey) -> bool:
+        return _may_be(line, row, coverage, matches.shared_ids)
+
+    def is_in_state(line: Line, row: StoredKey) -> bool:
+        return _is_in_state(line, row, matches.shared_ids) and may_be(line, row)
+
+    # All lines with rows in their state first: else the order of a page would decide which of two rows is the booking.
+    rest = _match_free(matches, lines, free, is_in_state)
+    matches.new += _match_free(matches, rest, free, may_be)
+
+
+def _match_free(
+    matches: IdentityMatches,
+    lines: Sequence[Line],
+    free: Mapping[bytes, list[StoredKey]],
+    fits: Callable[[Line, StoredKey], bool],
+) -> list[Line]:
+    """Match each line with the first free row of its content that fits; return the lines that are left."""
+    rest: list[Line] = []
     for line in lines:
-        partner = _partner_of_equal_content(line, free[line.content_key], coverage, matches.shared_ids)
+        rows = free.get(line.content_key, [])
+        partner = next((row for row in rows if fits(line, row)), None)
         if partner is None:
-            matches.new.append(line)
+            rest.append(line)
         else:
-            free[line.content_key].remove(partner)
+            rows.remove(partner)
             matches.take(line, partner)
+    return rest
 
 
-def _partner_of_equal_content(
-    line: Line, rows: Sequence[StoredKey], coverage: Coverage, shared_ids: Mapping[str, bytes]
-) -> StoredKey | None:
-    """Return the best candidate: a row of the line's shared id, then one in its state.
+def _is_in_state(line: Line, row: StoredKey, shared_ids: Mapping[str, bytes]) -> bool:
+    """Return whether a row is in the line's state, and is of its id where several rows share that.
 
     A pending row that was cancelled must not be matched with an equal posted one.
     """
     state = State.PENDING if line.pending else State.POSTED
-    possible = [row for row in rows if row.external_id == line.external_id] if line.external_id in shared_ids else rows
-    same_state = next((r for r in possible if r.state == state and _may_be(line, r, coverage, shared_ids)), None)
-    return same_state or next((row for row in rows if _may_be(line, row, coverage, shared_ids)), None)
+    return row.state == state and (line.external_id not in shared_ids or row.external_id == line.external_id)
 
 
 def _may_be(line: Line, row: StoredKey, coverage: Coverage, shared_ids: Mapping[str, bytes]) -> bool:
