@@ -31,6 +31,11 @@ class StoredKeys:
     aliases: Mapping[bytes, int] = field(default_factory=dict)
     distrusted: frozenset[bytes] = frozenset()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is stored that the rows may be."""
+        return not (self.rows or self.aliases or self.distrusted)
+
 
 @dataclass(slots=True, kw_only=True)
 class SetAside:

@@ -4,7 +4,7 @@ Each slice says for which days it has every row, and under which days its rows m
 of a long delivery are read back from the file of `fetch.staging`, one slice at a time.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -14,6 +14,7 @@ from worker.importer.decide.pending.match_posted import MAX_DAYS_TO_POST
 from worker.importer.decide.read.context import ReadContext
 from worker.importer.decide.read.days import UNDATED, rough_day
 from worker.importer.decide.read.line import FingerprintedTransaction, fingerprint
+from worker.importer.decide.slice_rows import SliceRows
 from worker.importer.fetch.delivery import Delivery
 
 SLICE_ROWS = 20_000
@@ -35,12 +36,14 @@ class Slice:
         superseded: How many transactions were left out, because the same delivery has them posted or removes them.
         covers: The days of which the slice has every row, so that a stored row which it lacks is removed at the bank.
         days_cut_off: The days that were asked for, where the provider left something out.
+        as_new: Its rows as they are where none of them is stored, if that was likely.
     """
 
     transactions: list[FingerprintedTransaction]
     superseded: int
     covers: Window | None
     days_cut_off: Window | None = None
+    as_new: SliceRows | None = None
 
     def span(self, today: date) -> tuple[date, date]:
         """Return the first and the last day under which rows of this slice may be stored already."""
@@ -55,7 +58,7 @@ class Slice:
         return self.covers is not None and self.covers.to_on >= today
 
 
-def slices(delivery: Delivery, account_id: str, context: ReadContext, slice_rows: int) -> Iterator[Slice]:
+def slices(delivery: Delivery, account_id: str, context: ReadContext, slice_rows: int) -> Generator[Slice]:
     """Yield slices of an account's share, each with the part of the covered window of which it has every row.
 
     The last days of a slice are no part of it, because their rows may be in the next slice.

@@ -9,7 +9,8 @@ from worker.importer.account_state import AccountState
 from worker.importer.decide.absent_rows import windows_are_complete
 from worker.importer.decide.decisions import RowRules
 from worker.importer.decide.read.context import ReadContext
-from worker.importer.decide.read.line import Rejection
+from worker.importer.decide.read.line import FingerprintedTransaction, Rejection
+from worker.importer.decide.slice_rows import SliceRows, StoredKeys, read_slice
 from worker.importer.fetch.delivery import Delivery
 from worker.importer.fetch.request_plan import FetchRequest
 from worker.importer.job import Job, read_context_for
@@ -50,6 +51,12 @@ class AccountShare:
     rules: RowRules
     target: WriteTarget
     is_told: bool = False
+
+    def read(self, transactions: Sequence[FingerprintedTransaction], stored: StoredKeys) -> SliceRows:
+        """Read rows of the share, by what is stored that they may be."""
+        own = self.account.external_id
+        times_on_page = {id_: n for (account_id, id_), n in self.delivery.times_on_page.items() if account_id == own}
+        return read_slice(transactions, stored, self.read_context, self.rules, times_on_page)
 
 
 def share_of(

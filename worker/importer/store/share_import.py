@@ -4,6 +4,8 @@
 match it, plan, write. All of it commits or none.
 """
 
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -15,8 +17,10 @@ from worker.importer.context import ImportContext
 from worker.importer.decide.balances.running import rows_with_balance
 from worker.importer.decide.read.days import common_time_of_day
 from worker.importer.decide.read.line import Rejection
+from worker.importer.decide.slice_rows import StoredKeys
+from worker.importer.fetch.read_ahead import read_ahead
 from worker.importer.fetch.request_plan import history_limits, progress_of
-from worker.importer.fetch.slices import SLICE_ROWS, slices
+from worker.importer.fetch.slices import SLICE_ROWS, Slice, slices
 from worker.importer.fetch.window import advance
 from worker.importer.outcome import AccountResult, AccountTally
 from worker.importer.store.account_share import AccountShare
@@ -49,11 +53,20 @@ def _import_rows(session: Session, share: AccountShare, tally: AccountTally, con
     seen = SeenRows(new_ids=SeenIds(share.rows) if fresh else None)
     removed = removable_ids(session, account.id, delivery.removed_ids(account.external_id))
     rejections = [*share.rejected]
-    for slice_ in slices(delivery, account.external_id, share.read_context, SLICE_ROWS):
-        context.check()
-        tally.rows_with_balance += rows_with_balance(slice_.transactions, share.read_context)
-        rejections += import_slice(session, share, slice_, removed, seen, tally)
+    with closing(_read_slices(share, first_load=seen.first_load)) as parts:
+        for slice_ in parts:
+            context.check()
+            tally.rows_with_balance += rows_with_balance(slice_.transactions, share.read_context)
+            rejections += import_slice(session, share, slice_, removed, seen, tally)
     return rejections
+
+
+def _read_slices(share: AccountShare, *, first_load: bool) -> Generator[Slice]:
+    """Return the slices of a share; of several the next one is read while Postgres writes the one before."""
+    found = slices(share.delivery, share.account.external_id, share.read_context, SLICE_ROWS)
+    if first_load:
+        found = (replace(slice_, as_new=share.read(slice_.transactions, StoredKeys())) for slice_ in found)
+    return read_ahead(found) if share.rows > SLICE_ROWS else found
 
 
 def _note_rejections_and_counts(

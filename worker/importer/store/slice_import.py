@@ -8,7 +8,7 @@ from worker.importer.decide.ids.match import IdentityMatches
 from worker.importer.decide.plan import Evidence, Plan, count_told_again, make_plan
 from worker.importer.decide.read.line import Rejection
 from worker.importer.decide.slice_matches import correct_matches, has_no_known_row, match_slice
-from worker.importer.decide.slice_rows import SliceRows, has_repeated_ids, read_slice
+from worker.importer.decide.slice_rows import SliceRows, has_repeated_ids
 from worker.importer.fetch.slices import Slice
 from worker.importer.outcome import AccountTally, SignsFlippedError, UnknownRowsError
 from worker.importer.store.account_share import AccountShare
@@ -44,10 +44,11 @@ def import_slice(
         SignsFlippedError: all amounts of the account have the opposite sign now.
         UnknownRowsError: none of the rows is known, and nobody decided yet whose they are.
     """
-    account, context, rules, today = share.account, share.read_context, share.rules, share.read_context.today
+    account, rules, today = share.account, share.rules, share.read_context.today
     stored = load_slice_keys(session, account.id, slice_, today, seen, reimport=rules.reimport)
-    times_on_page = {id_: n for (owner, id_), n in share.delivery.times_on_page.items() if owner == account.external_id}
-    rows = read_slice(slice_.transactions, stored, context, rules, times_on_page)
+    rows = slice_.as_new if stored.is_empty else None
+    if rows is None:
+        rows = share.read(slice_.transactions, stored)
     coverage = Coverage(window=slice_.covers, days_cut_off=slice_.days_cut_off, up_to_now=slice_.is_up_to(today))
     removed -= seen.row_ids
     # A user may edit an expense meanwhile: then it is decided anew.
