@@ -16,6 +16,7 @@ from worker.importer.store.expenses.rows import insert_expenses, update_expenses
 from worker.importer.store.rows.bulk import next_ids
 from worker.importer.store.rows.changes import expense_from_json, record_without_line
 from worker.importer.store.rows.load import load_details
+from worker.importer.store.write import BASE_COLUMNS, LINE_COLUMNS
 from worker.models import BankTransaction
 
 TAKEOVERS = (
@@ -33,11 +34,7 @@ _LAST = text(
         WHERE u.transaction_id = c.transaction_id AND u.id > c.id AND u.reason = 'unmatched')
     ORDER BY c.id DESC LIMIT 1"""
 )
-_COPIED = (
-    "external_id, content_key, occurrence, fingerprint, state, stated_on, effective_on, booking_on, value_on,"
-    " transaction_on, amount, currency, description, counterparty, counterparty_account, kind, pending_external_id,"
-    " reference, stated_amounts, raw, base_amount, base_currency, base_type, base_notes, base_spent_on"
-)
+_COPIED = ", ".join(("occurrence", "state", *LINE_COLUMNS, *BASE_COLUMNS))
 # Its identity is free only once the row before has its own again.
 _COPY = text(
     f"""INSERT INTO bank_transactions (id, account_id, user_id, identity, expense_state, first_run_id, first_decision,

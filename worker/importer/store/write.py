@@ -28,12 +28,16 @@ from worker.importer.store.sources.twins import leave_to_twins
 from worker.importer.store.transfers.broken import release_legs
 from worker.importer.store.write_target import WriteTarget, Written
 
-_LINE_COLUMNS = ("external_id", "content_key", "fingerprint", *STATED_FIELDS, "stated_amounts", "raw")
+LINE_COLUMNS = ("external_id", "content_key", "fingerprint", *STATED_FIELDS, "stated_amounts", "raw")
+"""Columns of a row that hold what the bank states of it now."""
+
 _stated_values: Callable[[Line], tuple[Any, ...]] = attrgetter(*STATED_FIELDS)
-_BASE_COLUMNS = ("base_amount", "base_currency", "base_type", "base_notes", "base_spent_on")
+BASE_COLUMNS = ("base_amount", "base_currency", "base_type", "base_notes", "base_spent_on")
+"""Columns of a row that hold its expense as the bank states it, to see what the user changed."""
+
 _TRANSACTION_COLUMNS = (
     "id", "account_id", "user_id", "identity", "occurrence", "state", "twin_id", "expense_id", "expense_state",
-    "first_run_id", "first_decision", "first_reason", *_LINE_COLUMNS, *_BASE_COLUMNS,
+    "first_run_id", "first_decision", "first_reason", *LINE_COLUMNS, *BASE_COLUMNS,
 )  # fmt: skip
 _FREE = text("UPDATE bank_transactions SET identity = decode(md5('moving' || id), 'hex') WHERE id = ANY(:ids)")
 _CASTS = {
@@ -143,7 +147,7 @@ def _write_changes(session: Session, changes: Sequence[RowChange], target: Write
 def _update_transactions(
     session: Session, changes: Sequence[RowChange], new_ids: dict[int, int], target: WriteTarget
 ) -> None:
-    columns = ("identity", "occurrence", "state", "expense_id", "expense_state", *_LINE_COLUMNS, *_BASE_COLUMNS)
+    columns = ("identity", "occurrence", "state", "expense_id", "expense_state", *LINE_COLUMNS, *BASE_COLUMNS)
     followed = [
         (
             change.known.id,
@@ -242,4 +246,4 @@ def _json_values(line: Line) -> tuple[str | None, str | None]:
 
 
 def _base_values(base: ExpenseFields | None) -> tuple[Any, ...]:
-    return base or (None,) * len(_BASE_COLUMNS)
+    return base or (None,) * len(BASE_COLUMNS)
