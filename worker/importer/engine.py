@@ -28,7 +28,7 @@ from worker.importer.fetch.request_plan import (
     plan_requests,
     request_for_single_rows,
 )
-from worker.importer.fetch.response_digest import ResponseDigest
+from worker.importer.fetch.unchanged_response import ResponseDigest
 from worker.importer.gc_pause import gc_paused
 from worker.importer.job import job_of, zone_of
 from worker.importer.request_imports import RequestImports

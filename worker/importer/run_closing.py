@@ -12,7 +12,7 @@ from worker.connectors.errors import ConnectorError
 from worker.errors import KeyProviderUnavailableError, WorkerError
 from worker.importer import run_messages
 from worker.importer.context import ImportContext
-from worker.importer.fetch.response_digest import ResponseDigest
+from worker.importer.fetch.unchanged_response import ResponseDigest
 from worker.importer.job import Job
 from worker.importer.outcome import UNACCOUNTED, AccountResult, outcome_of
 from worker.importer.store.results.judgement import problem_of_connection

@@ -8,7 +8,7 @@ from worker.connectors.errors import ConnectorError
 from worker.importer.context import ImportContext
 from worker.importer.fetch.delivery import Cut, Delivery, DeliveryTooLongError, Reading, fetch
 from worker.importer.fetch.request_plan import FetchRequest
-from worker.importer.fetch.response_digest import ResponseDigest
+from worker.importer.fetch.unchanged_response import ResponseDigest
 from worker.importer.fetch.window import split_window
 from worker.importer.outcome import stops_connection
 
