@@ -94,12 +94,7 @@ def _pages(connector: BankConnector, account_ids: list[str], window: Window) -> 
 
 
 def _sorted(rows: list[Transaction], zone: ZoneInfo) -> list[Transaction]:
-    return sorted(rows, key=lambda row: _day(row, zone) or date.max, reverse=True)
-
-
-def _day(row: Transaction, zone: ZoneInfo) -> date | None:
-    moment = row.booking_at or row.transaction_at
-    return row.booking_on or row.transaction_on or (moment.astimezone(zone).date() if moment else None)
+    return sorted(rows, key=lambda row: row.day(zone) or date.max, reverse=True)
 
 
 def _account(account: Account | None) -> dict[str, Any]:
@@ -117,7 +112,7 @@ def _account(account: Account | None) -> dict[str, Any]:
 
 def _row(row: Transaction, zone: ZoneInfo) -> Mapping[str, Any]:
     return {
-        "day": str(_day(row, zone)),
+        "day": str(row.day(zone)),
         "amount": format(row.amount, "f"),
         "currency": row.currency,
         "description": row.description,

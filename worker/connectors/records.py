@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -137,6 +137,11 @@ class Transaction:
     reference: str | None = None
     stated_amounts: Mapping[str, str] | None = None
     raw: Mapping[str, Any] | None = None
+
+    def day(self, zone: tzinfo) -> date | None:
+        """Return the bank's day of the line: of the booking, else of the purchase. zone: the bank's."""
+        booked_on = self.booking_on or (self.booking_at and self.booking_at.astimezone(zone).date())
+        return booked_on or self.transaction_on or (self.transaction_at and self.transaction_at.astimezone(zone).date())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

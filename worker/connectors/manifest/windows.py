@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from worker.connectors.base import Page, RejectedRow, Transaction, Window
@@ -81,7 +81,7 @@ class WindowPages:
 
     def _belongs(self, row: Transaction) -> bool:
         """Leave out rows of other days where the request could not say which days it is about."""
-        day = self._day(row)
+        day = row.day(self.session.zone)
         return row.pending or day is None or day in self.window
 
     def _covers(self, rows: Sequence[Transaction]) -> Window | None:
@@ -90,19 +90,15 @@ class WindowPages:
             return None  # a list of pending rows proves nothing about posted ones
         if self.plan.names_from or self.plan.request.paging is not None:
             return self.window
-        days = [day for row in rows if (day := self._day(row)) is not None]
+        days = [day for row in rows if (day := row.day(self.session.zone)) is not None]
         if not days:
             return None
         from_on = max(min(days) + timedelta(days=1), self.window.from_on)
         return Window(from_on=from_on, to_on=self.window.to_on) if from_on <= self.window.to_on else None
 
     def _is_before_the_window(self, rows: Sequence[Transaction]) -> bool:
-        days = [day for row in rows if not row.pending and (day := self._day(row)) is not None]
+        days = [day for row in rows if not row.pending and (day := row.day(self.session.zone)) is not None]
         return bool(days) and max(days) < self.window.from_on
-
-    def _day(self, row: Transaction) -> date | None:
-        moment = row.booking_at or row.transaction_at
-        return row.booking_on or row.transaction_on or (moment.astimezone(self.session.zone).date() if moment else None)
 
     def _rest(
         self,

@@ -135,16 +135,11 @@ class Subject:
 
     def day_of(self, row: Transaction) -> date | None:
         """Return the day the importer will file a row under: of booking, or while pending of the purchase."""
-        if row.booking_on or row.booking_at:
-            return row.booking_on or self._local(row.booking_at)
-        return row.transaction_on or self._local(row.transaction_at)
+        return row.day(self.ledger.zone)
 
     def currencies(self) -> dict[str, str | None]:
         """Return the currency of every account by its id."""
         return {account.external_id: account.currency for account in self.accounts()}
-
-    def _local(self, moment: datetime | None) -> date | None:
-        return moment.astimezone(self.ledger.zone).date() if moment else None
 
     def _streams(self, connector: BankConnector, scope: Scope | None) -> list[str | None]:
         if scope is Scope.CONNECTION:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -165,7 +165,7 @@ def _compare(row: Transaction | None, stated: StatedRow, zone: ZoneInfo) -> Iter
         "id": row.external_id,
         "amount": row.amount,
         "currency": row.currency,
-        "on": day_of(row, zone),
+        "on": row.day(zone),
         "text": row.description,
         "counterparty": row.counterparty,
         "kind": row.kind,
@@ -181,12 +181,6 @@ def _compare(row: Transaction | None, stated: StatedRow, zone: ZoneInfo) -> Iter
 def _stated_amount(row: Transaction, name: str) -> Decimal | None:
     text = (row.stated_amounts or {}).get(name)
     return None if text is None else Decimal(text)
-
-
-def day_of(row: Transaction, zone: ZoneInfo) -> date | None:
-    """Return the day of a row at the bank: of booking, or while pending of purchase."""
-    moment = row.booking_at or (None if row.booking_on else row.transaction_at)
-    return row.booking_on or (moment.astimezone(zone).date() if moment else row.transaction_on)
 
 
 def _compare_account(account: Account, stated: StatedAccount) -> Iterator[str]:
