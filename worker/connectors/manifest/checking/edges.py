@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from worker.connectors.base import Window
 from worker.connectors.manifest.asking import Edges
-from worker.connectors.manifest.checking.findings import ManifestFinding, of_sample
+from worker.connectors.manifest.checking.findings import ManifestFinding, of_sample, wrong
 from worker.connectors.manifest.checking.questions import flat, read_edge, values_in
 from worker.connectors.manifest.checking.samples import Samples
 from worker.connectors.manifest.lines import Loc
@@ -37,7 +37,7 @@ def misplaced_edges(manifest: Manifest) -> Iterator[ManifestFinding]:
                 "no sample shows how a window is asked for, so that a wrong edge goes unnoticed: state `asked`, the"
                 " documented request, and `days`, the first and the last day that it asks for"
             )
-            yield ManifestFinding(loc=("transactions", number), message=message)
+            yield wrong(("transactions", number), message)
     for number, request in enumerate(manifest.transactions):
         yield from _first_page(("transactions", number, "paging"), request, samples)
     for number, sample in enumerate(manifest.samples):
@@ -58,7 +58,7 @@ def _first_page(loc: Loc, request: TransactionsRequest, samples: Samples) -> Ite
             f"the first page is asked for with {paging.param} = {paging.start}, but `asked` shows {', '.join(shown)}:"
             " state start, or an `asked` of the first page"
         )
-        yield ManifestFinding(loc=loc, message=message)
+        yield wrong(loc, message)
 
 
 def _exchanged(loc: tuple[str, int], request: TransactionsRequest) -> Iterator[ManifestFinding]:
@@ -68,9 +68,7 @@ def _exchanged(loc: tuple[str, int], request: TransactionsRequest) -> Iterator[M
         words = {word.casefold() for word in _WORD.findall(name)}
         for edge, own, other in (("from", _BEGIN, _END), ("to", _END, _BEGIN)):
             if NAMED.fullmatch(text) and text == f"{{{edge}}}" and words & other and not words & own:
-                yield ManifestFinding(
-                    loc=(*loc, "params"), message=f"'{name}' is given {{{edge}}}: the edges are exchanged"
-                )
+                yield wrong((*loc, "params"), f"'{name}' is given {{{edge}}}: the edges are exchanged")
 
 
 def _different(

@@ -21,6 +21,16 @@ class ManifestFinding:
     is_note: bool = False
 
 
+def wrong(loc: Loc, message: str) -> ManifestFinding:
+    """Return a finding of which a check fails."""
+    return ManifestFinding(loc=loc, message=message)
+
+
+def note(loc: Loc, message: str) -> ManifestFinding:
+    """Return a finding that is only said."""
+    return ManifestFinding(loc=loc, message=message, is_note=True)
+
+
 def of_sample(number: int, message: str, *inside: str | int) -> ManifestFinding:
     """Return a finding about a sample, or about a part of it. number: counted from 0."""
     return ManifestFinding(loc=("samples", number, *inside), message=message)

@@ -8,7 +8,7 @@ from typing import Any
 from worker.connectors.errors import AuthenticationError, ConnectorError, InvalidDataError
 from worker.connectors.http import ProviderResponse, error_of_status
 from worker.connectors.manifest.asking import Question
-from worker.connectors.manifest.checking.findings import ManifestFinding, of_sample
+from worker.connectors.manifest.checking.findings import ManifestFinding, of_sample, wrong
 from worker.connectors.manifest.checking.leaves import get, steps_of
 from worker.connectors.manifest.checking.samples import Samples, answer_of
 from worker.connectors.manifest.fields import Scene, conditions
@@ -40,7 +40,7 @@ def turned_pages(manifest: Manifest, base_url: str) -> Iterator[ManifestFinding]
             and request in manifest.transactions
         ):
             message = f"no sample of '{request.name}' states with `next` what leads to its next page"
-            yield ManifestFinding(loc=(*loc, "paging"), message=message)
+            yield wrong((*loc, "paging"), message)
         for number, sample in enumerate(manifest.samples):
             if sample.of == request.name and sample.means is None:
                 yield from _turned(number, sample, request, base_url, hosts)
@@ -133,7 +133,7 @@ def misread_errors(manifest: Manifest) -> Iterator[ManifestFinding]:
             for at, rule in enumerate(manifest.errors):
                 if rule_fits(rule, answer, sample.of) and conditions(rule.when)(answer.body, Scene()):
                     message = f"the rule for {mark_of(rule)} also fits sample {number + 1} ({sample.of}), which is good"
-                    yield ManifestFinding(loc=("errors", at), message=message)
+                    yield wrong(("errors", at), message)
             continue
         account_id = "account" if sample.of in about_accounts else None
         found = read(answer, sample.of, _NOW) or error_of_status(answer, sample.of, _NOW, account_id)

@@ -12,7 +12,7 @@ from worker.connectors.json_answers import read_json
 from worker.connectors.manifest.account_rows import AskedAccount
 from worker.connectors.manifest.accounts import kept_of
 from worker.connectors.manifest.changes import page_of_changes
-from worker.connectors.manifest.checking.findings import ManifestFinding, of_sample
+from worker.connectors.manifest.checking.findings import ManifestFinding, note, of_sample
 from worker.connectors.manifest.checking.samples import Samples
 from worker.connectors.manifest.connector import ManifestConnector
 from worker.connectors.manifest.fields import Scene, walk
@@ -42,7 +42,7 @@ class Meanings:
                 yield from self._of(number, sample)
         if self._moments and not any(self._is_near_midnight(at) for at in self._moments):
             message = "no row of a sample is of another day in UTC, so that a wrong timezone goes unnoticed"
-            yield ManifestFinding(loc=("timezone",), message=message, is_note=True)
+            yield note(("timezone",), message)
 
     def _is_near_midnight(self, at: datetime) -> bool:
         return at.astimezone(self._zone).date() != at.astimezone(UTC).date()

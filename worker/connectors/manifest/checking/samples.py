@@ -12,7 +12,7 @@ import httpx2
 from worker.connectors.errors import ConnectorError, InvalidDataError
 from worker.connectors.http import ProviderResponse
 from worker.connectors.json_answers import read_json
-from worker.connectors.manifest.checking.findings import ManifestFinding, of_sample
+from worker.connectors.manifest.checking.findings import ManifestFinding, of_sample, wrong
 from worker.connectors.manifest.checking.templates import RowTemplate
 from worker.connectors.manifest.fields import Scene, conditions
 from worker.connectors.manifest.model import Manifest
@@ -127,7 +127,7 @@ class Samples:
         for loc, request in located(self._manifest):
             played = (*self._manifest.accounts[:1], *self._manifest.balances, *self._manifest.transactions)
             if request in played and not self.good(request.name):
-                yield ManifestFinding(loc=loc, message=f"no sample shows a good answer to '{request.name}'")
+                yield wrong(loc, f"no sample shows a good answer to '{request.name}'")
         for number, one in enumerate(self._manifest.samples):
             if one.means is None and isinstance(self._requests.get(one.of), ListRequest):
                 try:
@@ -143,10 +143,10 @@ class Samples:
         shown = [row for row in rows if not row.stated.ignored]
         if not any(row.is_out for row in shown) or all(row.is_out for row in shown):
             message = "the samples need a row of money out and one of money in, or a wrong sign goes unnoticed"
-            yield ManifestFinding(loc=("samples",), message=message)
+            yield wrong(("samples",), message)
         can_be_pending = any(one.can_be_pending for one in self._manifest.transactions)
         if can_be_pending and not any(row.stated.pending for row in shown):
-            yield ManifestFinding(loc=("samples",), message="no sample shows a pending row")
+            yield wrong(("samples",), "no sample shows a pending row")
 
     def _uncounted(self, number: int, sample: Sample) -> Iterator[ManifestFinding]:
         request = self._requests.get(sample.of)

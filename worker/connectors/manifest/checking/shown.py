@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from worker.connectors.base import AccountType
-from worker.connectors.manifest.checking.findings import ManifestFinding
+from worker.connectors.manifest.checking.findings import ManifestFinding, note, wrong
 from worker.connectors.manifest.checking.leaves import get, steps_of
 from worker.connectors.manifest.checking.samples import Samples
 from worker.connectors.manifest.lines import Loc
@@ -37,7 +37,7 @@ class ShownPlaces:
             if isinstance(request, ListRequest) and self._samples.good(request.name):
                 yield from self._of_list(loc, request)
             elif isinstance(request, ListRequest) and request is self._manifest.parents:
-                yield ManifestFinding(loc=loc, message=f"no sample shows a good answer to '{request.name}'")
+                yield wrong(loc, f"no sample shows a good answer to '{request.name}'")
             if isinstance(request, ChangesRequest):
                 yield from self._of_changes(loc, request)
         yield from self._of_errors()
@@ -71,35 +71,30 @@ class ShownPlaces:
             return
         for path in paths_of(value):
             if not _has_value(records, bodies, path):
-                yield ManifestFinding(loc=loc, message=f"no sample shows a value at '{path}'", is_note=True)
+                yield note(loc, f"no sample shows a value at '{path}'")
         if name == "type" and isinstance(value, TextValue) and not value.choices and value.path:
             for found in sorted({str(one) for record in records if (one := get(record, steps_of(value.path)))}):
                 if found not in set(AccountType):
-                    message = f"'{found}' is none of {', '.join(AccountType)}: use choices"
-                    yield ManifestFinding(loc=loc, message=message)
+                    yield wrong(loc, f"'{found}' is none of {', '.join(AccountType)}: use choices")
 
     def _unstated_of_accounts(self, loc: Loc, request: AccountsRequest) -> Iterator[ManifestFinding]:
         """Yield the anchor and the type that nobody stated, so that nothing compares them."""
         stated = [account for one in self._samples.good(request.name) for account in one.accounts]
         for name, why in (("anchor", ": it has to be another one for every account of every person"), ("type", "")):
             if getattr(request.fields, name) is not None and not any(getattr(one, name) for one in stated):
-                message = f"no account of a sample states its {name}{why}"
-                yield ManifestFinding(loc=(*loc, "fields", name), message=message, is_note=True)
+                yield note((*loc, "fields", name), f"no account of a sample states its {name}{why}")
 
     def _unstated(self, loc: Loc, request: TransactionsRequest, records: list[Json]) -> Iterator[ManifestFinding]:
         """Yield the fields that the samples show and nobody stated, so that nothing compares them."""
         rows = [row for one in self._samples.good(request.name) for row in one.rows if not row.ignored]
         if rows and request.fields.id is not None and not any(row.id for row in rows):
-            yield ManifestFinding(loc=(*loc, "fields", "id"), message="no row of a sample states its id")
+            yield wrong((*loc, "fields", "id"), "no row of a sample states its id")
         if rows and not all(row.on for row in rows if not row.pending):
-            yield ManifestFinding(
-                loc=(*loc, "fields"), message="every posted row of a sample needs its day: state `on`"
-            )
+            yield wrong((*loc, "fields"), "every posted row of a sample needs its day: state `on`")
         for name in ("description", "counterparty", "currency"):
             stated = any(getattr(row, _STATED[name]) for row in rows)
             if rows and not stated and getattr(request.fields, name) is not None:
-                message = f"no row of a sample states its {_STATED[name]}"
-                yield ManifestFinding(loc=(*loc, "fields", name), message=message, is_note=True)
+                yield note((*loc, "fields", name), f"no row of a sample states its {_STATED[name]}")
         shown = [
             name
             for name in _SELDOM_STATED
@@ -108,7 +103,7 @@ class ShownPlaces:
         silent = [name for name in shown if not any(getattr(row, name) is not None for row in rows)]
         if silent:
             message = f"no row of a sample states {', '.join(silent)}, so that nothing compares what is read"
-            yield ManifestFinding(loc=(*loc, "fields", silent[0]), message=message, is_note=True)
+            yield note((*loc, "fields", silent[0]), message)
 
     def _unshown_words(self, loc: Loc, request: TransactionsRequest, records: list[Json]) -> Iterator[ManifestFinding]:
         """Yield the words that decide about a row and that no sample shows, so that nobody compared what they mean."""
@@ -119,15 +114,14 @@ class ShownPlaces:
             by_place.append(("state", fields.state.path, stated))
             if fields.state.otherwise is not None:
                 message = f"every value that is not named is {fields.state.otherwise}: a refused payment would be, too"
-                yield ManifestFinding(loc=(*loc, "fields", "state"), message=message, is_note=True)
+                yield note((*loc, "fields", "state"), message)
         for conditions in (fields.amount.flipped_when, fields.amount.out_when, fields.amount.in_when):
             by_place += [("amount", path, named) for path, named in conditions.items()]
         for name, path, words in by_place:
             seen = {str(get(record, steps_of(path))) for record in records}
             unseen = [str(word) for word in words if str(word) not in seen]
             if unseen and not path.startswith("@"):
-                message = f"no sample shows a row with {', '.join(unseen)} at '{path}'"
-                yield ManifestFinding(loc=(*loc, "fields", name), message=message, is_note=True)
+                yield note((*loc, "fields", name), f"no sample shows a row with {', '.join(unseen)} at '{path}'")
 
     def _of_paging(self, loc: Loc, request: ListRequest, bodies: list[Json]) -> Iterator[ManifestFinding]:
         for name in ("next", "more", "last", "total", "pages"):
@@ -138,7 +132,7 @@ class ShownPlaces:
     def _of_changes(self, loc: Loc, request: ChangesRequest) -> Iterator[ManifestFinding]:
         bodies = self._bodies(request.name)
         if not bodies:
-            yield ManifestFinding(loc=loc, message=f"no sample shows a good answer to '{request.name}'")
+            yield wrong(loc, f"no sample shows a good answer to '{request.name}'")
             return
         named = [*request.records, request.next, request.more, request.removed]
         for path in named:
@@ -146,13 +140,9 @@ class ShownPlaces:
                 yield _unseen(loc, path)
         rows = [row for one in self._samples.good(request.name) for row in one.rows]
         if (request.removed or request.removed_when) and not any(row.gone for row in rows):
-            yield ManifestFinding(
-                loc=loc, message=f"no sample of '{request.name}' shows a row that is gone: state gone = true"
-            )
+            yield wrong(loc, f"no sample of '{request.name}' shows a row that is gone: state gone = true")
         if not any(row.amount is not None for row in rows):
-            yield ManifestFinding(
-                loc=loc, message=f"no sample of '{request.name}' shows a row that is new or corrected"
-            )
+            yield wrong(loc, f"no sample of '{request.name}' shows a row that is new or corrected")
 
     def _of_token(self) -> Iterator[ManifestFinding]:
         auth: Any = self._manifest.auth
@@ -171,7 +161,7 @@ class ShownPlaces:
             yield _unseen(("auth", "expires_at"), auth.expires_at.path)
         elif auth.expires_at is None and auth.lives and not any(_is_there(body, auth.lives) for body in bodies):
             message = f"no sample shows '{auth.lives}', so that a token is kept for {auth.lives_s} s"
-            yield ManifestFinding(loc=("auth", "lives"), message=message, is_note=True)
+            yield note(("auth", "lives"), message)
 
     def _of_errors(self) -> Iterator[ManifestFinding]:
         errors = [one for one in self._manifest.samples if one.means is not None]
@@ -181,10 +171,9 @@ class ShownPlaces:
             ]
             if rule.status and set(rule.status) <= _DEFECTS and not (rule.when or rule.text or rule.of):
                 message = f"every {rule.status[0]} means {rule.means}, a wrong parameter too: name a code with `when`"
-                yield ManifestFinding(loc=("errors", number), message=message, is_note=True)
+                yield note(("errors", number), message)
             if not shown:
-                message = f"no sample shows an answer that means {rule.means}"
-                yield ManifestFinding(loc=("errors", number), message=message, is_note=True)
+                yield note(("errors", number), f"no sample shows an answer that means {rule.means}")
             bodies = [json.loads(one.answer) for one in shown]
             if rule.retry_after and shown and not any(_is_there(body, rule.retry_after) for body in bodies):
                 yield _unseen(("errors", number, "retry_after"), rule.retry_after)
@@ -196,7 +185,7 @@ class ShownPlaces:
         bodies = self._bodies("webhook")
         if not bodies:
             message = "no sample shows a webhook, so that nothing compares where it names event, login and account"
-            yield ManifestFinding(loc=("webhook",), message=message, is_note=True)
+            yield note(("webhook",), message)
             return
         for name in ("event", "id", "connection", "account"):
             path = getattr(webhook, name)
@@ -206,7 +195,7 @@ class ShownPlaces:
         shown = {str(found) for body in bodies if (found := get(body, steps_of(webhook.event))) is not None}
         if shown and not shown & named:
             message = f"samples show the event {', '.join(sorted(shown))}, which neither refresh nor needs_user names"
-            yield ManifestFinding(loc=("webhook", "refresh"), message=message)
+            yield wrong(("webhook", "refresh"), message)
 
     def _bodies(self, name: str) -> list[Json]:
         return [json.loads(one.answer) for one in self._samples.good(name)]
