@@ -32,7 +32,7 @@ from worker.celery_hooks.components import HeartbeatFile
 from worker.celery_hooks.queue_entries import check_queue_entries
 from worker.celery_hooks.request_listener import RequestListener
 from worker.errors import ConfigurationError
-from worker.keys.canary import check_keys
+from worker.keys.startup_check import check_keys
 from worker.process import heartbeat_files
 from worker.process.core_dumps import forbid_core_dumps
 from worker.process.stop_flag import STOP

@@ -16,7 +16,7 @@ from pydantic import BaseModel, SecretStr
 from sqlalchemy import Engine
 
 from worker.broker import tls_options
-from worker.connections.confinement import Bounds, confine
+from worker.connections.config_limits import Bounds, confine
 from worker.connections.lifecycle import ConnectionService
 from worker.connections.linking import LinkService, read_link_apps
 from worker.connectors.base import BankConnector, ConnectorContext

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from tests.api.conftest import token
 from tests.api.test_routes import problem
 from worker.api.app import create_app
-from worker.connections.confinement import Bounds, RefusedPathError, confine
+from worker.connections.config_limits import Bounds, RefusedPathError, confine
 from worker.connectors.config import ConnectorConfig
 from worker.connectors.file import FileConfig
 from worker.net.addresses import RefusedTargetError

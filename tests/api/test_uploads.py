@@ -13,8 +13,8 @@ from starlette.requests import Request
 from tests.api.conftest import token
 from tests.api.test_routes import BASE, problem
 from worker.api import runs, uploads
-from worker.api.limiting import COSTS, UserPlaces, cost_of_upload
 from worker.api.problems import ProblemError
+from worker.api.rate_limit import COSTS, UserPlaces, cost_of_upload
 from worker.api.uploads import MAX_FILE_BYTES, MAX_KEPT_FILES, MAX_LINES, READ_AT_ONCE_BYTES, spool_into
 
 HEAD = b"OFXHEADER:100\n\n<OFX><BANKMSGSRSV1><STMTTRNRS><STMTRS><CURDEF>EUR<BANKACCTFROM><BANKID>1<ACCTID>12345678\n"

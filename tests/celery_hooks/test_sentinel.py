@@ -9,7 +9,7 @@ import redis
 
 from tests.certificates import write_certificate
 from tests.waiting import until
-from worker.api.limiting import UserLimit
+from worker.api.rate_limit import UserLimit
 from worker.client import WorkerClient
 from worker.local.redis import _server_program, free_port
 from worker.net.redis_address import open_redis

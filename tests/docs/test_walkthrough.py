@@ -22,7 +22,7 @@ from sqlalchemy import text
 
 from tests.waiting import PATIENCE_S, until
 from worker.db.engine import open_engine, open_sessions
-from worker.local.children import Program, start_child
+from worker.local.child_processes import Program, start_child
 from worker.local.redis import free_port
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from worker.errors import ConfigurationError, ConflictError, KeyProviderUnavailableError, NotFoundError
-from worker.keys.canary import check_keys
+from worker.keys.startup_check import check_keys
 from worker.keys.usage import check_unneeded, key_usage
 from worker.keys.verification import verify
 

@@ -17,12 +17,11 @@ from redis.retry import Retry
 
 from tests.waiting import until
 from worker.errors import ConfigurationError
-from worker.local import accounts
 from worker.local import postgres as postgres_module
 from worker.local import redis as redis_module
-from worker.local.accounts import SystemAccount, can_reach, reachable_home
 from worker.local.postgres import EmbeddedPostgres
 from worker.local.redis import EmbeddedRedis, free_port
+from worker.local.system_accounts import SystemAccount, can_reach, reachable_home
 
 pytestmark = pytest.mark.processes
 
@@ -191,14 +190,14 @@ def test_a_missing_server_is_named_with_what_to_install(home: Path, monkeypatch,
 )
 def test_who_gets_through_a_folder(mode: int, uid: int, gid: int, through: bool) -> None:  # noqa: FBT001
     status = os.stat_result((stat.S_IFDIR | mode, 0, 0, 1, uid, gid, 0, 0, 0, 0))
-    assert accounts._lets_through(SystemAccount(name="x", uid=77, gid=77), status) is through
+    assert system_accounts._lets_through(SystemAccount(name="x", uid=77, gid=77), status) is through
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has a private home that servers cannot enter")
 def test_below_a_private_folder_root_keeps_the_data_elsewhere_and_opens_nothing_up(home: Path, monkeypatch) -> None:
     private = home / "private"
     private.mkdir(mode=0o700)
-    monkeypatch.setattr(accounts, "_ROOTS_OWN", home / "own")
+    monkeypatch.setattr(system_accounts, "_ROOTS_OWN", home / "own")
     server = EmbeddedPostgres(private / "state" / "postgres", durable=False)
     try:
         assert _query(server.url, "SELECT 1") == [(1,)]

@@ -27,7 +27,7 @@ from dataclasses import replace
 from pathlib import Path
 from worker.errors import WorkerError
 from worker.local import supervisor
-from worker.local.restarts import RestartPolicy
+from worker.local.restart_policy import RestartPolicy
 from worker.local.services import Command
 from worker.local.up import UpOptions, run_up
 state, *stand_ins = sys.argv[1:]

@@ -9,7 +9,7 @@ import redis
 from sqlalchemy import text
 
 from tests.factories import make_sealed_connection, subscribe
-from worker.api.limiting import UserLimit
+from worker.api.rate_limit import UserLimit
 from worker.connections.statement_folders import folder_of_user
 from worker.connectors.mock import MockConfig
 from worker.credentials import generate_key

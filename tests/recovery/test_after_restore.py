@@ -24,7 +24,7 @@ from worker.connections.notices.handling import handle_notices
 from worker.connectors.mock import MockConfig
 from worker.credentials import generate_key
 from worker.errors import ConfigurationError
-from worker.keys.canary import check_keys
+from worker.keys.startup_check import check_keys
 from worker.local import postgres as embedded
 from worker.local.postgres import EmbeddedPostgres
 from worker.recovery.after_restore import check_after_restore

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from tests.factories import make_connection
 from tests.leases import claim
-from worker.net.measured import MeasuredRequest
+from worker.net.request_timing import MeasuredRequest
 from worker.runs.attempt_log import FIRST, LAST, AttemptLog, read_attempts
 from worker.runs.ending import close
 from worker.runs.lease import EARLIER_ATTEMPTS, extend, hand_back

@@ -22,7 +22,7 @@ from tests.security.echo import EchoServer
 from tests.waiting import PATIENCE_S, until
 from worker.credentials import ensure_key_file
 from worker.db.engine import open_engine, open_sessions
-from worker.local.children import Program, start_child
+from worker.local.child_processes import Program, start_child
 from worker.local.postgres import EmbeddedPostgres
 from worker.local.redis import EmbeddedRedis, free_port
 from worker.schema.apply import apply_schema

@@ -16,7 +16,7 @@ from worker.cli import environment
 from worker.cli.main import run as command
 from worker.connections.lifecycle import NewConnection, add
 from worker.credentials import generate_key
-from worker.net.measured import MeasuredRequest
+from worker.net.request_timing import MeasuredRequest
 from worker.runs.lease import extend
 from worker.runs.request import request_run
 from worker.runs.states import RunKind, RunRequest

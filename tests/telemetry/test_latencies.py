@@ -18,7 +18,7 @@ from worker.client import WorkerClient
 from worker.connections.lifecycle import NewConnection, add
 from worker.credentials import generate_key
 from worker.errors import ConfigurationError
-from worker.local.children import Program, start_child
+from worker.local.child_processes import Program, start_child
 from worker.local.redis import free_port
 from worker.runtime import open_connection_service, runtime
 from worker.settings import Settings

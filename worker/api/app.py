@@ -16,10 +16,10 @@ from worker.api import (
     accounts,
     connections,
     connectors,
-    contract,
     files,
     institutions,
     linking,
+    openapi,
     ops,
     personal_data,
     preferences,
@@ -34,9 +34,9 @@ from worker.api import (
     webhooks,
 )
 from worker.api.auth import token_policy
-from worker.api.limiting import UserLimit
 from worker.api.middleware import BareLists, OneLength, RequestIds, RequestTimes, TooLargeProblems
 from worker.api.query import KnownQuery
+from worker.api.rate_limit import UserLimit
 from worker.api.services import Services
 from worker.api.uploads import spool_into
 from worker.api.webhook_verifiers import DispatcherNudge, WebhookVerifiers
@@ -96,7 +96,7 @@ def create_app(runtime: Runtime, *, measured_in: Path | None = None) -> FastAPI:
         institutions,
     )
     for part in parts:
-        app.include_router(part.router, prefix=_PREFIX, responses=contract.PROBLEMS, dependencies=[KnownQuery])
+        app.include_router(part.router, prefix=_PREFIX, responses=openapi.PROBLEMS, dependencies=[KnownQuery])
     app.include_router(provider_webhooks.router, prefix=_PREFIX)
     app.include_router(ops.router)
     app.include_router(reference.router)
@@ -107,7 +107,7 @@ def create_app(runtime: Runtime, *, measured_in: Path | None = None) -> FastAPI:
     app.add_middleware(RequestTimes)
     app.add_middleware(RequestIds)  # the last one added is the outermost
     problems.install(app)
-    contract.install(app)
+    openapi.install(app)
 
     @app.get("/", include_in_schema=False)
     def home() -> RedirectResponse:

@@ -8,8 +8,8 @@ from typing import IO
 from fastapi import APIRouter, Depends
 from fastapi.responses import StreamingResponse
 
-from worker.api.limiting import UserPlaces
 from worker.api.problems import ProblemError
+from worker.api.rate_limit import UserPlaces
 from worker.api.services import Services, ServicesDep, UserId
 from worker.audit import acting_as, record_operation
 from worker.errors import NotFoundError

@@ -13,9 +13,9 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from sqlalchemy.orm import Session
 
 from worker.api.idempotency import OnlyOnce
-from worker.api.limiting import UserPlaces
 from worker.api.paging import AfterId, Cursor, Limit, next_cursor, next_id, read_cursor
 from worker.api.query import Day
+from worker.api.rate_limit import UserPlaces
 from worker.api.run_schemas import DecisionPage, RejectionPage, RunOut, RunPage, RunStory, Timeline
 from worker.api.services import Services, ServicesDep, UserId
 from worker.runs import follow_up_requests, run_queries

@@ -11,7 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.orm import Session
 
 from worker.api.auth import TokenPolicy, UnauthenticatedError, read_user_id
-from worker.api.limiting import COSTS, UserLimit
+from worker.api.rate_limit import COSTS, UserLimit
 from worker.api.webhook_verifiers import WebhookVerifiers
 from worker.client import WorkerClient
 from worker.connections.lifecycle import ConnectionService

@@ -18,8 +18,8 @@ from fastapi import Request, Response, UploadFile
 from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute
 
-from worker.api.limiting import UserPlaces, cost_of_upload
 from worker.api.problems import ProblemError
+from worker.api.rate_limit import UserPlaces, cost_of_upload
 from worker.api.services import authenticate, services
 from worker.connections.statement_folders import folder_of_user
 from worker.connectors.file.statement.errors import StatementError

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from worker.cli.arguments import read_choices, read_hours, read_interval
-from worker.cli.credentials import ConfigFileOption, ConfigOption, read_config
+from worker.cli.connection_config import ConfigFileOption, ConfigOption, read_config
 from worker.cli.database import client, database
 from worker.cli.failures import ExitCode
 from worker.cli.ids import ConnectionId

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from worker.cli import manifest_trial
-from worker.cli.credentials import ConfigFileOption, ConfigOption
+from worker.cli.connection_config import ConfigFileOption, ConfigOption
 from worker.cli.failures import ExitCode
 from worker.cli.output import JsonFlag, print_json, print_rows, say, say_each
 from worker.connectors.errors import ConnectorNotFoundError

@@ -14,8 +14,8 @@ from rich.prompt import Prompt
 from worker.cli.database import client
 from worker.cli.environment import settings
 from worker.cli.failures import ExitCode
+from worker.cli.file_report import print_report
 from worker.cli.imports import TimeoutOption, WaitFlag, tell
-from worker.cli.inspection import print_report
 from worker.cli.output import JsonFlag, print_json, print_result, print_rows
 from worker.cli.progress import progress
 from worker.cli.users import require_user

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, SecretStr
 
-from worker.cli.credentials import read_config
+from worker.cli.connection_config import read_config
 from worker.cli.output import print_json, print_rows, say, warn
 from worker.connections.validation import read
 from worker.connectors.base import Account, AuthState, BankConnector, ConnectorContext, Page, Scope, Transaction, Window

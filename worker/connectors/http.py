@@ -26,7 +26,7 @@ from worker.connectors.errors import (
     RateLimitError,
 )
 from worker.connectors.json_answers import read_json
-from worker.net.bodies import BodyTooLargeError
+from worker.net.response_bodies import BodyTooLargeError
 from worker.net.retry_after import retry_after_s
 
 _LOGIN_REASONS = {401: "credentials", 402: "payment_required", 403: "revoked"}

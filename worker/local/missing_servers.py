@@ -7,12 +7,12 @@ from collections.abc import Collection
 from dotenv import dotenv_values
 
 from worker.credentials import ensure_key_file
-from worker.local.lines import Terminal
 from worker.local.postgres import EmbeddedPostgres
 from worker.local.redis import EmbeddedRedis
 from worker.local.services import Service
 from worker.local.state import StateDirectory
 from worker.local.supervisor import Supervisor
+from worker.local.terminal_lines import Terminal
 from worker.telemetry.latencies import forget_latencies
 
 DATABASE = "finmind"

@@ -15,9 +15,9 @@ import psycopg2
 from psycopg2 import sql
 
 from worker.errors import ConfigurationError
-from worker.local.accounts import SystemAccount, can_reach, make_passable, reachable_home, server_account
-from worker.local.children import Program, kill_session, start_child, stop_child, stop_orphan
+from worker.local.child_processes import Program, kill_session, start_child, stop_child, stop_orphan
 from worker.local.environments import server_environment
+from worker.local.system_accounts import SystemAccount, can_reach, make_passable, reachable_home, server_account
 
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 10

@@ -15,7 +15,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from worker.errors import ConfigurationError
-from worker.local.children import Program, start_child, stop_child, stop_orphan
+from worker.local.child_processes import Program, start_child, stop_child, stop_orphan
 from worker.local.environments import server_environment
 
 START_TIMEOUT_S = 15

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from worker.broker import Queue
-from worker.local.children import Program, start_child
+from worker.local.child_processes import Program, start_child
 from worker.local.environments import process_environment
 
 CELERY = (sys.executable, "-m", "worker.celery_command")

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from worker.errors import WorkerError
-from worker.local.children import kill_session
-from worker.local.lines import LineBuffer, Terminal
-from worker.local.restarts import RestartPolicy, restart_delay_s
+from worker.local.child_processes import kill_session
+from worker.local.restart_policy import RestartPolicy, restart_delay_s
 from worker.local.services import Service
+from worker.local.terminal_lines import LineBuffer, Terminal
 from worker.process.interruption import SIGNALS, StoppedByPersonError
 
 _LOOK_EVERY_S = 0.2

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from worker.db.engine import open_engine
 from worker.errors import ConfigurationError, WorkerError
-from worker.local.lines import Terminal
 from worker.local.missing_servers import start_servers
 from worker.local.redis import free_port
 from worker.local.sample_banks import BANKS, EMAIL, add_sample_banks
 from worker.local.services import Command, commands
 from worker.local.state import StateDirectory, claimed, private_files
 from worker.local.supervisor import Supervisor
+from worker.local.terminal_lines import Terminal
 from worker.migrations.upgrading import upgrade
 from worker.net.redis_address import open_redis
 from worker.process.core_dumps import forbid_core_dumps

@@ -16,9 +16,9 @@ import httpx2
 from worker import __version__
 from worker.errors import InvalidRequestError
 from worker.net.addresses import is_loopback_literal
-from worker.net.bodies import MAX_BYTES, BodyLimits, read_body
 from worker.net.bounded_network import BoundedNetwork, exchange
 from worker.net.certificates import ClientCertificate, context_with
+from worker.net.response_bodies import MAX_BYTES, BodyLimits, read_body
 
 _PRIVATE_HOST = re.compile(r"(?P<host>[^\s:/@*\[\]]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}|\*))?")
 USER_AGENT = f"finmind-worker/{__version__}"
@@ -39,7 +39,7 @@ class HttpLimits:
         connect_s: Time limit of connecting.
         read_s: Longest wait for the next bytes.
         total_s: Time limit of the whole exchange.
-        max_body_bytes: Size limit of the body, unpacked; `worker.net.bodies` has the others.
+        max_body_bytes: Size limit of the body, unpacked; `worker.net.response_bodies` has the others.
         refuse_if_heavy: Called for a large body; raises where another worker is to read it.
         check: Called during waits; raises when the run has to end. A request with the extension `uninterrupted` goes
             on: its answer may hold credentials that are given once.

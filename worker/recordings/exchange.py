@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 
 from worker.connectors.errors import RateLimitError, RateLimitScope
-from worker.net.measured import FAILURES, failure_name
+from worker.net.request_timing import FAILURES, failure_name
 
 MOST_BYTES = 16 * 1024 * 1024
 """More than this is no recording of one run that anybody could send."""

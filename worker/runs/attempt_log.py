@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the web app's client does without an HTTP client
-    from worker.net.measured import MeasuredRequest
+    from worker.net.request_timing import MeasuredRequest
 
 FIRST, LAST = 10, 30
 """Requests of an attempt that are kept: the first ones, and the last ones, which led to its end."""

@@ -14,7 +14,7 @@ from worker.connections.linking import read_link_apps
 from worker.connections.webhook_registration import register_webhook
 from worker.connectors.base import BankConnector, ConnectorContext, Quota, QuotaReading
 from worker.net.http import HttpLimits, open_client
-from worker.net.measured import MeasuredTransport
+from worker.net.request_timing import MeasuredTransport
 from worker.recordings.recorder import RunRecorder
 from worker.runs.attempt_log import AttemptLog
 from worker.runs.providers import quota_usage

@@ -6,7 +6,7 @@ import pytest
 
 from tests.connectors.manifest.banks import PAGED
 from worker.connectors.errors import ConnectorNotFoundError
-from worker.connectors.manifest.lines import KeyLines
+from worker.connectors.manifest.key_lines import KeyLines
 from worker.connectors.manifest.loading import ManifestError, load_manifest, parse_manifest, shipped
 from worker.connectors.registry import ConnectorRegistry
 

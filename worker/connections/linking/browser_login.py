@@ -14,10 +14,10 @@ from worker.connections.linking.contract import (
     needed,
 )
 from worker.connectors.base import ConnectorContext
-from worker.connectors.manifest.asking import fill
 from worker.connectors.manifest.browser_login import login_page
 from worker.connectors.manifest.login import RefreshTokenAuth
 from worker.connectors.manifest.model import Manifest
+from worker.connectors.manifest.request_filling import fill
 from worker.errors import NotFoundError
 
 

@@ -6,9 +6,9 @@ from datetime import date, datetime, timedelta
 from http import HTTPStatus
 from typing import Any
 
-from worker.connectors import error_table as means
+from worker.connectors import error_meanings as means
 from worker.connectors.berlin.allowance import allowance_spent, rest_of_day_s
-from worker.connectors.error_table import Meaning, by_code
+from worker.connectors.error_meanings import Meaning, by_code
 from worker.connectors.errors import ConnectorError, ProviderUnavailableError, RateLimitError, RateLimitScope
 
 SAFE_PERIOD = timedelta(days=89)

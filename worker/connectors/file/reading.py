@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from worker.connectors.file.camt.repeating_reports import Reports, repeating_reports
-from worker.connectors.file.camt.reversals import has_reversals, turned_statements
 from worker.connectors.file.camt.statements import CamtOptions, read_camt
+from worker.connectors.file.camt.turned_reversals import has_reversals, turned_statements
 from worker.connectors.file.ofx.evidence import OfxReading, decide_ofx
 from worker.connectors.file.ofx.statements import OfxReader
 from worker.connectors.file.qif.evidence import QifReading, decide_qif

@@ -7,10 +7,10 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
-from worker.connectors import error_table as means
+from worker.connectors import error_meanings as means
 from worker.connectors.base import QuotaReading
 from worker.connectors.berlin.allowance import allowance_spent, rest_of_day_s
-from worker.connectors.error_table import Meaning
+from worker.connectors.error_meanings import Meaning
 from worker.connectors.errors import (
     AuthenticationError,
     ConnectorError,

@@ -7,10 +7,10 @@ from typing import Any
 from worker.connectors.base import Account, Balance, Page
 from worker.connectors.errors import AccountNotFoundError, AuthenticationError, ConnectorError, RateLimitError
 from worker.connectors.manifest.account_rows import AskedAccount
-from worker.connectors.manifest.asking import Values
 from worker.connectors.manifest.fields import Record, Scene, as_text, conditions, walk
 from worker.connectors.manifest.model import ID, LIST
 from worker.connectors.manifest.plan import BalancesPlan
+from worker.connectors.manifest.request_filling import Values
 from worker.connectors.manifest.session import ProviderSession
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from worker.connectors.base import AccountType, IdClass, Scope, TransactionKind
 from worker.connectors.http import is_secure
 from worker.connectors.manifest.browser_login import link_problems
-from worker.connectors.manifest.lines import Loc
+from worker.connectors.manifest.key_lines import Loc
 from worker.connectors.manifest.login import BaseUrls, addresses, host_of
 from worker.connectors.manifest.model import ID, LIST, NAMED, Manifest, strings_of
 from worker.connectors.manifest.places import Problem, listed, located, paths_of

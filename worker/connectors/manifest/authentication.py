@@ -9,7 +9,6 @@ from pydantic import BaseModel, SecretStr
 from worker.connectors.base import ConnectorContext
 from worker.connectors.errors import AuthenticationError, ConnectorError, InvalidDataError
 from worker.connectors.http import ProviderResponse, Request, call
-from worker.connectors.manifest.asking import Question, Values, fill, fill_known
 from worker.connectors.manifest.fields import Scene, moment_reader, walk
 from worker.connectors.manifest.login import (
     Auth,
@@ -23,6 +22,7 @@ from worker.connectors.manifest.login import (
     chosen_address,
 )
 from worker.connectors.manifest.refusals import Refusal
+from worker.connectors.manifest.request_filling import Question, Values, fill, fill_known
 from worker.connectors.manifest.signing import SignedRequest
 
 MadeToken = ClientCredentialsAuth | RefreshTokenAuth | TokenRequestAuth

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from worker.connectors.http import is_secure
-from worker.connectors.manifest.asking import fill_known
-from worker.connectors.manifest.lines import Loc
+from worker.connectors.manifest.key_lines import Loc
 from worker.connectors.manifest.login import BrowserLogin, RefreshTokenAuth, addresses, chosen_address
 from worker.connectors.manifest.model import NAMED, Manifest
+from worker.connectors.manifest.request_filling import fill_known
 
 Problem = tuple[Loc, str]
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from worker.connectors.base import Page, RemovedTransaction, SyncState
 from worker.connectors.errors import InvalidDataError
-from worker.connectors.manifest.asking import Values
 from worker.connectors.manifest.fields import Scene, as_text, conditions, walk
 from worker.connectors.manifest.plan import TransactionsPlan
 from worker.connectors.manifest.records import parts_of, records_of
+from worker.connectors.manifest.request_filling import Values
 from worker.connectors.manifest.requests import ChangesRequest
 from worker.connectors.manifest.rows import read_records
 from worker.connectors.manifest.session import ProviderSession

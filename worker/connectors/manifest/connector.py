@@ -27,16 +27,16 @@ from worker.connectors.base import (
 from worker.connectors.errors import AuthenticationError, InvalidDataError
 from worker.connectors.manifest.account_rows import AskedAccount
 from worker.connectors.manifest.accounts import AccountList, values_about
-from worker.connectors.manifest.asking import Values, fill, pieces
 from worker.connectors.manifest.authentication import values_of
 from worker.connectors.manifest.changes import read_changes
 from worker.connectors.manifest.config import config_class
 from worker.connectors.manifest.fields import Scene
 from worker.connectors.manifest.model import Manifest
 from worker.connectors.manifest.plan import ManifestPlan, TransactionsPlan, make_plan
+from worker.connectors.manifest.request_filling import Values, fill, pieces
 from worker.connectors.manifest.session import ProviderSession, base_url_of
 from worker.connectors.manifest.webhooks import make_webhooks
-from worker.connectors.manifest.windows import WindowPages
+from worker.connectors.manifest.window_pages import WindowPages
 
 
 class ManifestConnector(BankConnector):

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from worker.connectors.manifest.lines import Loc
+from worker.connectors.manifest.key_lines import Loc
 from worker.connectors.manifest.model import Manifest
 from worker.connectors.manifest.values import AmountValue, DayValue, MomentValue, TextValue
 

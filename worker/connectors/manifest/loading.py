@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from worker.connectors.manifest.agreement import disagreements
 from worker.connectors.manifest.explanations import explained, written_key
-from worker.connectors.manifest.lines import KeyLines
+from worker.connectors.manifest.key_lines import KeyLines
 from worker.connectors.manifest.model import MANIFEST_NAME, Manifest
 from worker.errors import ConfigurationError
 

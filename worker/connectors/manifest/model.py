@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr, model_validator
 
-from worker.connectors.manifest.lines import KeyLines, Loc
+from worker.connectors.manifest.key_lines import KeyLines, Loc
 from worker.connectors.manifest.login import Auth, BaseUrls, BrowserLogin, ConfigField
 from worker.connectors.manifest.requests import (
     AccountsRequest,

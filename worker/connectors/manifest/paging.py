@@ -6,7 +6,6 @@ from typing import Any
 
 from worker.connectors.errors import InvalidDataError
 from worker.connectors.http import ProviderResponse
-from worker.connectors.manifest.asking import Question
 from worker.connectors.manifest.fields import walk
 from worker.connectors.manifest.paging_kinds import (
     HeaderPaging,
@@ -18,6 +17,7 @@ from worker.connectors.manifest.paging_kinds import (
     Paging,
     TokenPaging,
 )
+from worker.connectors.manifest.request_filling import Question
 
 CountedPaging = OffsetPaging | NumberPaging | LastIdPaging
 

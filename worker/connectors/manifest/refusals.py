@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
-from worker.connectors import error_table as means
-from worker.connectors.error_table import Meaning
+from worker.connectors import error_meanings as means
+from worker.connectors.error_meanings import Meaning
 from worker.connectors.errors import ConnectorError, RateLimitError
 from worker.connectors.http import ProviderResponse, asked_wait_s
 from worker.connectors.manifest.fields import Scene, conditions, walk

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from worker.connectors.manifest.lines import Loc
+from worker.connectors.manifest.key_lines import Loc
 from worker.connectors.manifest.login import ClientCredentialsAuth, RefreshTokenAuth, TokenRequestAuth
 from worker.connectors.manifest.model import NAMED, Manifest, strings_of
 from worker.connectors.manifest.places import Problem, located, read_paths

@@ -9,7 +9,6 @@ from pydantic import BaseModel
 from worker.connectors.base import ConnectorContext, QuotaReading
 from worker.connectors.errors import InvalidDataError
 from worker.connectors.http import ProviderResponse
-from worker.connectors.manifest.asking import Question, Values, ask, fill
 from worker.connectors.manifest.authentication import Login, values_of
 from worker.connectors.manifest.login import BaseUrls, host_of
 from worker.connectors.manifest.model import Manifest
@@ -17,6 +16,7 @@ from worker.connectors.manifest.paging import Pager
 from worker.connectors.manifest.plan import ManifestPlan
 from worker.connectors.manifest.records import records_of
 from worker.connectors.manifest.refusals import NothingListedError
+from worker.connectors.manifest.request_filling import Question, Values, ask, fill
 from worker.connectors.manifest.requests import ListRequest, ManifestRequest
 
 

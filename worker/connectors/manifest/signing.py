@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from worker.connectors.errors import AuthenticationError
-from worker.connectors.manifest.asking import fill
 from worker.connectors.manifest.login import RequestSignature
+from worker.connectors.manifest.request_filling import fill
 
 _HASHES = {"hmac_sha256": hashlib.sha256, "hmac_sha512": hashlib.sha512, "hmac_sha1": hashlib.sha1}
 

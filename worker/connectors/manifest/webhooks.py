@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from worker.connectors.base import ProviderWebhooks
 from worker.connectors.errors import AuthenticationError, InvalidDataError
-from worker.connectors.manifest.asking import fill
 from worker.connectors.manifest.authentication import values_of
 from worker.connectors.manifest.fields import as_text, walk
+from worker.connectors.manifest.request_filling import fill
 from worker.connectors.manifest.rules import Webhook, WebhookSignature
 from worker.connectors.notices import NoticeAction, ProviderNotice, ReceivedWebhook, VerifiedWebhook
 

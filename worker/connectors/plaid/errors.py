@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from worker.connectors import error_table as means
-from worker.connectors.error_table import Meaning, by_code
+from worker.connectors import error_meanings as means
+from worker.connectors.error_meanings import Meaning, by_code
 from worker.connectors.errors import AuthenticationError, ConnectorError, RateLimitError
 
 OAUTH_REASONS: Mapping[str, str] = {

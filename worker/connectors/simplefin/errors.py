@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from worker.connectors import error_table as means
-from worker.connectors.error_table import Meaning
+from worker.connectors import error_meanings as means
+from worker.connectors.error_meanings import Meaning
 
 ERRORS: Mapping[str, Meaning] = {
     "gen.auth": means.REVOKED,

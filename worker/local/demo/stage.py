@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 from worker.errors import WorkerError
-from worker.local.children import Program, kill_session, start_child
+from worker.local.child_processes import Program, kill_session, start_child
 from worker.process.state_directory import published_addresses
 from worker.settings import Settings
 

@@ -8,14 +8,14 @@ from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import ZoneInfo
 
 from worker.connectors.base import Window
-from worker.connectors.manifest.asking import Edges
 from worker.connectors.manifest.checking.findings import ManifestFinding, of_sample, wrong
 from worker.connectors.manifest.checking.questions import flat, read_edge, values_in
 from worker.connectors.manifest.checking.samples import Samples
-from worker.connectors.manifest.lines import Loc
+from worker.connectors.manifest.key_lines import Loc
 from worker.connectors.manifest.model import NAMED, Manifest
 from worker.connectors.manifest.paging_kinds import NumberPaging, OffsetPaging
 from worker.connectors.manifest.plan import named_by
+from worker.connectors.manifest.request_filling import Edges
 from worker.connectors.manifest.requests import TransactionsRequest
 from worker.connectors.manifest.rules import Sample
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from worker.connectors.errors import AuthenticationError, ConnectorError, InvalidDataError
 from worker.connectors.http import ProviderResponse, error_of_status
-from worker.connectors.manifest.asking import Question
 from worker.connectors.manifest.checking.findings import ManifestFinding, of_sample, wrong
 from worker.connectors.manifest.checking.leaves import get, steps_of
 from worker.connectors.manifest.checking.samples import Samples, answer_of
@@ -18,6 +17,7 @@ from worker.connectors.manifest.paging_kinds import HeaderPaging, LastMomentPagi
 from worker.connectors.manifest.places import located
 from worker.connectors.manifest.records import records_of
 from worker.connectors.manifest.refusals import MEANINGS, mark_of, refusal_reader, rule_fits
+from worker.connectors.manifest.request_filling import Question
 from worker.connectors.manifest.requests import ListRequest, TransactionsRequest
 from worker.connectors.manifest.rules import Sample
 from worker.connectors.manifest.session import hosts_of

@@ -8,7 +8,7 @@ from worker.connectors.base import AccountType
 from worker.connectors.manifest.checking.findings import ManifestFinding, note, wrong
 from worker.connectors.manifest.checking.leaves import get, steps_of
 from worker.connectors.manifest.checking.samples import Samples
-from worker.connectors.manifest.lines import Loc
+from worker.connectors.manifest.key_lines import Loc
 from worker.connectors.manifest.login import TokenRequestAuth
 from worker.connectors.manifest.model import Manifest
 from worker.connectors.manifest.places import located, paths_of

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from worker.connectors.base import Window
 from worker.connectors.errors import InvalidDataError
-from worker.connectors.manifest.asking import Edges, Question, ask, fill, pieces
+from worker.connectors.manifest.request_filling import Edges, Question, ask, fill, pieces
 from worker.connectors.manifest.requests import DayWindow, ManifestRequest
 
 WINDOW = Window(from_on=date(2026, 10, 25), to_on=date(2026, 10, 26))  # clocks of Berlin go back in its first night

@@ -2,8 +2,8 @@
 
 import pytest
 
-from worker.local.lines import LineBuffer
-from worker.local.restarts import RestartPolicy, restart_delay_s
+from worker.local.restart_policy import RestartPolicy, restart_delay_s
+from worker.local.terminal_lines import LineBuffer
 
 POLICY = RestartPolicy(first_delay_s=1, longest_delay_s=5, crashes=5, within_s=60)
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from worker.connectors.base import Page, RejectedRow, Transaction, Window
 from worker.connectors.errors import InvalidDataError
-from worker.connectors.manifest.asking import Edges, Values
 from worker.connectors.manifest.fields import Scene, walk
 from worker.connectors.manifest.paging_kinds import LastIdPaging, LastMomentPaging, NumberPaging, OffsetPaging
 from worker.connectors.manifest.plan import TransactionsPlan
 from worker.connectors.manifest.records import EarlierPages, parts_of, records_of
+from worker.connectors.manifest.request_filling import Edges, Values
 from worker.connectors.manifest.rows import read_records
 from worker.connectors.manifest.session import ProviderSession
 

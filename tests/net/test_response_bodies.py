@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.net.bodies import BodyLimits, BodyTooLargeError, read_body
+from worker.net.response_bodies import BodyLimits, BodyTooLargeError, read_body
 
 packed = partial(gzip.compress, mtime=0)
 """The same bytes in every second: they are a part of tests' names, which two processes must agree about."""

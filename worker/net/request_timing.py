@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import httpx2
 
-from worker.net.bodies import BodyTooLargeError
+from worker.net.response_bodies import BodyTooLargeError
 from worker.telemetry.latencies import PROVIDER_REQUEST, SOUND_LABEL, observe
 
 FAILURES: Mapping[str, type[httpx2.RequestError]] = {

@@ -11,8 +11,8 @@ from sqlalchemy import event
 from tests.api.conftest import token
 from tests.api.test_routes import BASE, problem
 from worker.api.app import create_app
-from worker.api.limiting import UserLimit
 from worker.api.problems import ProblemError
+from worker.api.rate_limit import UserLimit
 from worker.runtime import open_runtime
 
 

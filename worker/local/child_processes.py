@@ -13,7 +13,7 @@ from typing import IO
 
 import psutil
 
-from worker.local.accounts import SystemAccount
+from worker.local.system_accounts import SystemAccount
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
