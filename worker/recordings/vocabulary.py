@@ -18,7 +18,7 @@ from worker.connectors.base import BankConnector
 from worker.importer import decide
 
 _WORD = re.compile(r"[^\W\d_]{2,}")
-_SHARED = ("berlin", "reading.py", "records.py", "http.py", "error_table.py")
+_SHARED = ("berlin", "reading.py", "records.py", "http.py", "error_meanings.py")
 
 
 @cache
