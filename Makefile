@@ -89,7 +89,7 @@ mutants: install ## 2,000 broken statement files; none may lose a row in silence
 	$(BIN)/python -m tests.file.mutants.campaign --count 2000 --seed $(or $(SEED),1) $(ARGS)
 
 fuzz: install ## bytes of strangers at every parser; EXAMPLES=n of each
-	FUZZ_EXAMPLES=$(or $(EXAMPLES),20000) $(BIN)/python -m pytest -n $(JOBS) tests/fuzz tests/net/test_bodies.py $(ARGS)
+	FUZZ_EXAMPLES=$(or $(EXAMPLES),20000) $(BIN)/python -m pytest -n $(JOBS) tests/fuzz tests/net/test_response_bodies.py $(ARGS)
 
 bench-memory: install ## peak memory per MiB of a statement file and of an answer
 	$(BIN)/python -m benchmarks.memory $(ARGS)

@@ -19,9 +19,9 @@ from tests.waiting import until
 from worker.errors import ConfigurationError
 from worker.local import postgres as postgres_module
 from worker.local import redis as redis_module
+from worker.local import system_accounts
 from worker.local.postgres import EmbeddedPostgres
 from worker.local.redis import EmbeddedRedis, free_port
-from worker.local import system_accounts
 from worker.local.system_accounts import SystemAccount, can_reach, reachable_home
 
 pytestmark = pytest.mark.processes
