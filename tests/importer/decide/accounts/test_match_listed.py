@@ -51,7 +51,7 @@ def test_two_listed_accounts_that_look_alike_are_no_evidence():
 NUMBERED = replace(KNOWN, id=2, external_id="B", name="Savings", mask="5678", anchor="iban:Y")
 EXCHANGED = {
     "names and last digits": (None, None, "Savings", "5678", [2, 1]),
-    "one account number": ("iban:Y", None, "Savings", None, [2, None]),
+    "one account number": ("iban:Y", None, "Savings", None, [2, 1]),
     "both account numbers": ("iban:Y", "iban:X", "Other", None, [2, 1]),
     "the name alone": (None, None, "Savings", None, [1, 2]),
 }

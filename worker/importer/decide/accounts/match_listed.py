@@ -6,7 +6,7 @@ of another stored one is that one's now. Anything less makes a new account: its 
 one that went missing (`decide.accounts.replaced`).
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -71,9 +71,8 @@ def match_accounts(listed: Sequence[Account], known: Sequence[KnownAccount]) -> 
     """
     found: dict[str, int] = {}
     free = {row.id: row for row in known}
-    known_ids = {row.external_id for row in known}
-    exchanged = partial(_same_anchor_under_known_id, known_ids=known_ids)
-    for same in (exchanged, partial(_same_id_unless_exchanged, known=known), _same_anchor):
+    same_anchor = partial(_same_anchor_under_known_id, known_ids={row.external_id for row in known})
+    for same in (same_anchor, partial(_same_id_unless_exchanged, others=free.values()), _same_anchor):
         for account in listed:
             row = next((row for row in free.values() if same(account, row)), None)
             if account.external_id not in found and row is not None:
@@ -81,13 +80,11 @@ def match_accounts(listed: Sequence[Account], known: Sequence[KnownAccount]) -> 
                 del free[row.id]
     for account in listed:
         if account.external_id not in found:
-            candidates = [row for row in free.values() if _same_visible_fields(account, row)]
-            rivals = [
-                o for o in listed if o.external_id not in found and _visible_fields(o) == _visible_fields(account)
-            ]
-            if len(candidates) == 1 and len(rivals) == 1 and account.mask:
-                found[account.external_id] = candidates[0].id
-                del free[candidates[0].id]
+            others = [other for other in listed if other.external_id not in found and other is not account]
+            row = _only_one_alike(account, others, free.values()) or _left_by_exchange(account, found, known)
+            if row is not None and row.id in free:
+                found[account.external_id] = row.id
+                del free[row.id]
     former = {old_id for row in known if row.id not in free for old_id in row.former_external_ids}
     kept = [account for account in listed if account.external_id in found or account.external_id not in former]
     return [AccountMatch(account=account, known_id=found.get(account.external_id)) for account in kept]
@@ -104,11 +101,26 @@ def _same_anchor_under_known_id(account: Account, row: KnownAccount, *, known_id
     return account.external_id in known_ids and _same_anchor(account, row)
 
 
-def _same_id_unless_exchanged(account: Account, row: KnownAccount, *, known: Sequence[KnownAccount]) -> bool:
-    """Compare the id, unless one other stored account has all that the bank shows of the listed one."""
+def _same_id_unless_exchanged(account: Account, row: KnownAccount, *, others: Collection[KnownAccount]) -> bool:
+    """Compare the id, unless one other stored account, so far without a listed one, has all that the bank shows."""
     if not _same_id(account, row) or not account.mask or row.mask in (None, account.mask):
         return _same_id(account, row)
-    return sum(_visible_fields(account) == _stored_fields(other) for other in known) != 1
+    return sum(_visible_fields(account) == _stored_fields(other) for other in others) != 1
+
+
+def _only_one_alike(account: Account, others: Iterable[Account], rows: Iterable[KnownAccount]) -> KnownAccount | None:
+    """Return the one stored account that looks like a listed one, unless another listed one looks like it as well."""
+    alike = [row for row in rows if _same_visible_fields(account, row)]
+    rivals = any(_visible_fields(other) == _visible_fields(account) for other in others)
+    return alike[0] if len(alike) == 1 and account.mask and not rivals else None
+
+
+def _left_by_exchange(account: Account, found: Mapping[str, int], known: Sequence[KnownAccount]) -> KnownAccount | None:
+    """Return the stored account whose id is now that of the one which had this id before."""
+    had_it = next((row.id for row in known if row.external_id == account.external_id), None)
+    has_now = next((external_id for external_id, id_ in found.items() if id_ == had_it), None)
+    left = next((row for row in known if row.external_id == has_now), None)
+    return None if left is None or (account.anchor and left.anchor) else left
 
 
 def _same_anchor(account: Account, row: KnownAccount) -> bool:
