@@ -88,30 +88,23 @@ class RequestImports:
         return [replace(account, external_id=request.account_id) for account in accounts]
 
     def import_request(self, request: FetchRequest) -> None:
-        """Import what a request asks for, in parts where the bank takes too long to deliver it at once."""
-        left = [request]
-        while left and any(account.id not in self.failed for account in self.accounts_of(request)):
-            with gc_paused():
-                left[:1] = self._import_delivery(replace(left[0], accounts=self.accounts_of(left[0])))
-
-    def _import_delivery(self, request: FetchRequest) -> list[FetchRequest]:
-        """Fetch one delivery and import it; return the requests for what was left out of it.
+        """Fetch and import what a request asks for, in parts where the bank takes too long to deliver it at once.
 
         An error of one account does not stop the others. Raises: ConnectorError when it concerns all accounts.
         """
-        try:
-            delivery = self.deliveries.take(request)
-        except DeliveryTooLongError as error:
-            return self._cut(request, error)
-        except ConnectorError as error:
-            if stops_connection(error) or request.account_id is None:
-                raise
-            self._fail(request.accounts[0], error)
-            return []
-        with closing(delivery.staging):
-            return self._import_accounts(request, delivery)
+        left = [request]
+        while left and any(account.id not in self.failed for account in self.accounts_of(request)):
+            asked = replace(left[0], accounts=self.accounts_of(left[0]))
+            with gc_paused():
+                try:
+                    delivery = self.deliveries.take(asked)
+                except (DeliveryTooLongError, ConnectorError) as error:
+                    left[:1] = self._asked_after(error, asked)
+                    continue
+                with closing(delivery.staging):
+                    left[:1] = self._import_delivery(asked, delivery)
 
-    def _import_accounts(self, request: FetchRequest, delivery: Delivery) -> list[FetchRequest]:
+    def _import_delivery(self, request: FetchRequest, delivery: Delivery) -> list[FetchRequest]:
         """Import what was delivered, each account in a transaction; return the request that goes on, if it was cut."""
         if self.findings.digest is not None:
             self.findings.digest.add_delivery(request, delivery)
@@ -130,6 +123,15 @@ class RequestImports:
             # The cursor of all accounts passes rows of those that are not imported now.
             self.commit(lambda session: save_connection_cursor(session, self.job, imported_ids, delivery.next_cursor))
         return [replace(request, cursor=delivery.next_cursor)] if delivery.continues and all_imported else []
+
+    def _asked_after(self, error: DeliveryTooLongError | ConnectorError, request: FetchRequest) -> list[FetchRequest]:
+        """Return what is asked for instead of a request that was not answered: its parts, or nothing of the account."""
+        if isinstance(error, DeliveryTooLongError):
+            return self._cut(request, error)
+        if stops_connection(error) or request.account_id is None:
+            raise error
+        self._fail(request.accounts[0], error)
+        return []
 
     def _cut(self, request: FetchRequest, error: DeliveryTooLongError) -> list[FetchRequest]:
         """Return the parts of a request that takes too long; a later attempt asks for such parts at once."""

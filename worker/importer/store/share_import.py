@@ -38,17 +38,7 @@ SAMPLED_MOMENTS = 500
 def import_share(session: Session, share: AccountShare, context: ImportContext) -> AccountTally:
     """Import the account's share of a delivery; the watermark and the cursor move only if the delivery was complete."""
     share = _with_days_at(session, share)
-    tally = AccountTally()
-    rejections = _import_rows(session, share, tally, context)
-    _note_rejections_and_counts(session, share, tally, rejections)
-    _note_assumed_currency(session, share)
-    _note_progress(session, share, tally, context)
-    return tally
-
-
-def _import_rows(session: Session, share: AccountShare, tally: AccountTally, context: ImportContext) -> list[Rejection]:
-    """Import the rows slice by slice; return those that cannot be, with those the connector could not read."""
-    account, delivery = share.account, share.delivery
+    account, delivery, tally = share.account, share.delivery, AccountTally()
     fresh = account.history_from_on is None and not has_rows(session, account.id)
     seen = SeenRows(new_ids=SeenIds(share.rows) if fresh else None)
     removed = removable_ids(session, account.id, delivery.removed_ids(account.external_id))
@@ -58,7 +48,10 @@ def _import_rows(session: Session, share: AccountShare, tally: AccountTally, con
             context.check()
             tally.rows_with_balance += rows_with_balance(slice_.transactions, share.read_context)
             rejections += import_slice(session, share, slice_, removed, seen, tally)
-    return rejections
+    _note_rejections_and_counts(session, share, tally, rejections)
+    _note_assumed_currency(session, share)
+    _note_progress(session, share, tally, context)
+    return tally
 
 
 def _read_slices(share: AccountShare, *, first_load: bool) -> Generator[Slice]:
