@@ -331,6 +331,13 @@ def test_one_account_that_is_listed_under_two_ids_from_the_beginning_is_asked_ab
     assert len(harness.amounts()) == HISTORY_ROWS * (2 if answer is accept else 4)
 
 
+@pytest.mark.parametrize("rows", [2, 4])
+def test_one_account_of_few_rows_that_is_listed_under_two_ids_is_asked_about(harness, rows):
+    list_twice(harness)
+    harness.bank.rows = [*harness.bank.rows[:rows], *harness.bank.rows[HISTORY_ROWS:][:rows]]
+    assert (harness.refresh().code, len(harness.amounts())) == ("similar_account", rows)
+
+
 @pytest.mark.parametrize("difference", ["balance", "currency", "number", "a few rows", "texts"])
 def test_two_accounts_that_are_listed_at_once_and_differ_are_two(harness, difference):
     list_twice(harness)

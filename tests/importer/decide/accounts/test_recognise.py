@@ -64,6 +64,15 @@ CASES = {
     "two of three rows of a week": (
         facts([*history(0, 2), bought(1, "-77", "Shoes")], names=["A"]), facts(history(0, 2), names=["B"]), OTHER,
     ),
+    "two rows of a month, and no others": (
+        facts([*history(0, 1), *history(30, 31)], names=["A"]), facts([*history(0, 1), *history(30, 31)], names=["B"]),
+        MAYBE,
+    ),
+    "two rows of a month, and other digits": (
+        facts([*history(0, 1), *history(30, 31)], names=["A"], masks=["1"]),
+        facts([*history(0, 1), *history(30, 31)], names=["B"], masks=["2"]),
+        OTHER,
+    ),
     "two rows, digits and name": (facts(history(0, 2), **OWN), facts(history(0, 2), **OWN), SAME),
     "a replaced card with the same rows": (facts(history(), masks=["1"]), facts(history(), masks=["2"]), SAME),
     "other digits and not every row": (

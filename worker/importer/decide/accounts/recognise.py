@@ -162,6 +162,7 @@ def _verdict(new: AccountFacts, known: AccountFacts, rows: RowAgreement, hints: 
         rows.share >= POSSIBLE_SHARE and (rows.agreeing >= MIN_AGREEING or hints.same_mask),
         rows.continues and (rows.agreeing > 0 or rows.rows < MIN_AGREEING) and not hints.other_mask,
         rows.short and rows.share >= AGREEING_SHARE and rows.amounts > 1 and not hints.other_mask,
+        rows.alike == rows.rows and rows.amounts > 1 and not hints.other_mask,  # few, but without exception
         named and not hints.other_institution,
     )
     return Recognition.MAYBE if any(possible) else Recognition.OTHER

@@ -24,6 +24,9 @@ MIN_EQUAL = 5
 MIN_EQUAL_AMOUNTS = 3
 """So many equal rows are no coincidence even of two accounts that were there from the beginning."""
 
+MIN_ALL_EQUAL_AMOUNTS = 2
+"""Nor are fewer rows, of so many amounts, where neither account has any other row."""
+
 EQUAL_SHARE = 0.9
 EVIDENT_SHARE = 0.8
 POSSIBLE_SHARE = 0.5
@@ -79,12 +82,12 @@ def compare_listed_at_once(new: Sequence[SourceRow], other: Sequence[SourceRow])
     """Compare the rows of two accounts that the bank began to list at the same time, such as one under two ids.
 
     Neither took the place of the other, and a user may have two accounts with the same standing orders. So only rows
-    that are equal in day, amount and text count, and nearly all have to be.
+    that are equal in day, amount and text count, and nearly all have to be; all of them where there are few.
     """
     equal = Counter(map(_content, new)) & Counter(map(_content, other))
-    enough = equal.total() >= MIN_EQUAL and len({amount for _, amount, *_ in equal}) >= MIN_EQUAL_AMOUNTS
-    nearly_all = equal.total() >= EQUAL_SHARE * max(len(new), len(other))
-    return SameAccount.EVIDENT if enough and nearly_all else SameAccount.NO
+    share, amounts = equal.total() / max(1, len(new), len(other)), len({amount for _, amount, *_ in equal})
+    many = equal.total() >= MIN_EQUAL and amounts >= MIN_EQUAL_AMOUNTS and share >= EQUAL_SHARE
+    return SameAccount.EVIDENT if many or (share == 1 and amounts >= MIN_ALL_EQUAL_AMOUNTS) else SameAccount.NO
 
 
 def _content(row: SourceRow) -> tuple[date, Decimal, str, str]:
