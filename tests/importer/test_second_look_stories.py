@@ -42,6 +42,29 @@ def test_an_expense_typed_after_the_banks_row_is_linked_by_a_run_with_nothing_ne
     assert harness.sql("SELECT expense_state FROM bank_transactions") == [("linked",)]
 
 
+@pytest.mark.parametrize("words", ["Cafe Central", "Tram"])
+def test_a_row_that_is_asked_about_still_meets_an_expense_that_was_written_while_it_was_imported(
+    sessions, harness, words
+):
+    with sessions() as typing:
+        type_in(harness, "4.20", "Parking", TODAY - timedelta(days=2))
+        typing.execute(
+            text(
+                "INSERT INTO expenses (id, user_id, amount, currency, expense_type, notes, spent_at)"
+                " VALUES (0, :u, 4.20, 'EUR', 'EXPENSE', :words, :on)"
+            ),
+            {"u": harness.user_id, "words": words, "on": TODAY},
+        )
+        harness.bank.buy("-4.20", "Cafe Central", external_id="1")
+        harness.refresh()
+    assert suggestions(harness) == [("expense", "similar_expense")]
+    for _ in range(2):
+        harness.refresh()
+        linked = words == "Cafe Central"
+        assert len(harness.amounts()) == (2 if linked else 3)
+        assert suggestions(harness) == ([] if linked else [("expense", "similar_expense")])
+
+
 @pytest.mark.parametrize(("words", "left"), [("Cafe Central", 1), ("Parking", 2)])
 def test_an_expense_that_was_being_typed_while_the_banks_row_was_imported_is_seen_by_later_runs(
     sessions, harness, words, left

@@ -46,11 +46,12 @@ LOOK_BACK_DAYS = 60
 # Looks at rows of all sources of the account: one that is a file, rests or was removed has no run of its own.
 # Selects the few candidates first and then the rows that may match; queried row by row, a year of rows took seconds.
 # An expense with a higher id than the row's was added later. One with a lower id may have been added while the row was
-# planned, so that nobody compared the two: then neither was asked about. Each row and each expense comes once: of
+# planned, so that nobody compared the two: then it was not asked about, and neither was the row, unless the two are of
+# one day (FinMind's moments have no time zone). Each row and each expense comes once: of
 # thousands of one amount there are millions of pairs.
 _DOUBTFUL = text(
     """WITH added AS MATERIALIZED (
-      SELECT e.id, e.amount, e.currency, e.expense_type, e.spent_at FROM expenses e
+      SELECT e.id, e.amount, e.currency, e.expense_type, e.spent_at, e.created_at FROM expenses e
       WHERE e.user_id = :user_id AND e.spent_at >= CAST(:since_on AS date) - :max_days
         AND NOT EXISTS (SELECT 1 FROM bank_transactions b WHERE b.expense_id = e.id)
     ), elsewhere AS MATERIALIZED (
@@ -60,7 +61,7 @@ _DOUBTFUL = text(
         AND o.expense_state = 'own' AND o.state <> 'removed'
     ), ours AS MATERIALIZED (
       SELECT t.id, t.account_id, t.expense_id, t.base_amount, t.base_currency, t.base_type, t.base_spent_on,
-        t.effective_on
+        t.effective_on, t.created_at
       FROM bank_transactions t
       WHERE t.account_id = ANY (ARRAY(
           SELECT a.id FROM bank_connection_accounts a WHERE a.id = :account_id OR a.bank_account_id = :bank_account_id))
@@ -73,7 +74,8 @@ _DOUBTFUL = text(
       ON e.amount = t.base_amount AND e.currency = t.base_currency AND e.expense_type = t.base_type
       AND e.spent_at BETWEEN t.base_spent_on - :max_days AND t.base_spent_on + :max_days
     WHERE NOT EXISTS (SELECT 1 FROM bank_match_suggestions s WHERE s.kind = 'expense' AND s.status <> 'obsolete'
-        AND s.transaction_id = t.id AND (s.expense_id = e.id OR e.id < t.expense_id))
+        AND s.transaction_id = t.id
+        AND (s.expense_id = e.id OR e.id < t.expense_id AND e.created_at < t.created_at - INTERVAL '1 day'))
       AND NOT EXISTS (SELECT 1 FROM bank_match_suggestions s WHERE s.kind = 'expense' AND s.status <> 'obsolete'
         AND s.expense_id = e.id AND e.id < t.expense_id)
     UNION ALL
@@ -192,11 +194,11 @@ def _match_rows(
     rows = [row for row in load_details(session, ids).values() if row.expense is not None]
     if not rows:
         return set()
-    added = {row.expense_id for row in doubtful} - {None}
-    beside = _expenses_beside(session, job, account, rows, added)
+    asked = load_asked(session, ids)
+    added = {row.expense_id for row in doubtful} | {partner.expense_id for _, partner in asked.open}
+    beside = _expenses_beside(session, job, account, rows, added - {None})
     beside = [one for one in beside if with_twins or one.twin_id is None]
     spans = load_spans(session, account, ()) if any(one.twin_id is not None for one in beside) else None
-    asked = load_asked(session, ids)
     apart = asked.apart([row.id for row in rows])
     found = match_user_expenses([_as_line(row) for row in rows], beside, spans, apart=apart)
     lock_if_unchanged(session, [m.right for m in (*found.matches, *found.suggestions) if m.right.twin_id is None])
@@ -214,11 +216,17 @@ def _match_rows(
         months |= replace_expense(session, row, expense.effect, target.run_id)
         twins += [row.id] if expense.twin_id is not None else []
     months |= let_sources_lead(session, twins, target.run_id)
+    waiting = {row_id for row_id, _ in asked.open}
     for match in found.suggestions:
         row, expense = rows[match.left_place], match.right
-        if (row.id, expense.partner) not in asked.open:
+        if not (row.id in waiting and _is_older(expense, row)) and (row.id, expense.partner) not in asked.open:
             _suggest(session, target, row, expense, match.reason)
     return months
+
+
+def _is_older(expense: Counterpart, row: StoredRow) -> bool:
+    """Return whether an expense of the user's own was there before the row's; one question at a time is about these."""
+    return expense.twin_id is None and (expense.expense_id or 0) < (row.expense_id or 0)
 
 
 def _expenses_beside(
