@@ -8,6 +8,7 @@ import pytest
 
 from tests.importer.bank import CURSOR, TODAY, WINDOWED, Harness, ScriptedConnector
 from worker.connectors.base import IdClass, Page, RemovedTransaction
+from worker.runs.states import RunStatus
 
 
 @pytest.mark.parametrize(
@@ -124,6 +125,19 @@ def test_mere_absence_proves_nothing_when(sessions, user_id, why):
         harness.bank.rows.clear()
     assert harness.refresh().counts.removed == 0
     assert len(harness.amounts()) == 2
+
+
+def test_an_empty_answer_is_asked_about_only_when_there_is_another_a_day_later(harness):
+    harness.bank.buy("-1", external_id="1")
+    harness.refresh()
+    told, harness.bank.rows = harness.bank.rows, []
+    for days, asked in ((0, 0), (2, 1)):
+        harness.day_later(days)
+        assert harness.refresh().code == "rows_withdrawn"
+        assert harness.sql("SELECT count(*) FROM bank_match_suggestions WHERE status = 'open'") == [(asked,)]
+    harness.bank.rows = told
+    assert harness.refresh().status == RunStatus.SUCCEEDED
+    assert harness.sql("SELECT count(*) FROM bank_match_suggestions WHERE status = 'open'") == [(0,)]
 
 
 def test_a_rewritten_description_without_ids_is_one_row(harness):

@@ -195,8 +195,8 @@ def _match_rows(
     if not rows:
         return set()
     asked = load_asked(session, ids)
-    added = {row.expense_id for row in doubtful} | {partner.expense_id for _, partner in asked.open}
-    beside = _expenses_beside(session, job, account, rows, added - {None})
+    maybe = [*(row.expense_id for row in doubtful), *(partner.expense_id for _, partner in asked.open)]
+    beside = _expenses_beside(session, job, account, rows, {id_ for id_ in maybe if id_ is not None})
     beside = [one for one in beside if with_twins or one.twin_id is None]
     spans = load_spans(session, account, ()) if any(one.twin_id is not None for one in beside) else None
     apart = asked.apart([row.id for row in rows])

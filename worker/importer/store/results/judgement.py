@@ -27,10 +27,11 @@ _PROOFS = text(
     JOIN bank_import_runs r ON r.id = p.run_id AND NOT r.dry_run
     WHERE p.account_id = :account_id AND p.balance_proof IS NOT NULL ORDER BY p.id DESC LIMIT 100"""
 )
-# A row that the user keeps is not asked about again. Of very many rows the first ones are asked about.
+# A row that the user keeps is not asked about again. Of very many rows the first ones are asked about. An empty answer
+# alone asks nothing for a day: providers give one when they fail.
 _ASK_ABOUT_WITHDRAWN = text(
     f"""WITH withdrawn AS (
-      SELECT t.id, count(*) OVER () AS rows FROM bank_transactions t
+      SELECT t.id, t.absent_since_at, count(*) OVER () AS rows FROM bank_transactions t
       WHERE t.account_id = :account_id AND t.absent_since_at IS NOT NULL AND t.state = 'posted'
         AND (t.expense_id IS NOT NULL OR t.expense_state = 'transfer')
         AND NOT coalesce(coalesce(t.stated_on, t.effective_on) > CAST(:fits_after_on AS date), FALSE)
@@ -40,6 +41,7 @@ _ASK_ABOUT_WITHDRAWN = text(
     ), asked AS (
       INSERT INTO bank_match_suggestions (user_id, kind, transaction_id, run_id, reason)
       SELECT :user_id, 'withdrawn', id, :run_id, :reason FROM withdrawn
+      WHERE :told OR absent_since_at < now() - INTERVAL '1 day'
       {ASK_AGAIN}
     )
     SELECT coalesce(max(rows), 0) FROM withdrawn"""  # noqa: S608 - a constant
@@ -80,7 +82,9 @@ def judge(
         counted,
         rejections=standing_rejections(session, account.connection_id, account.id),
         doubtful=DoubtfulRows(
-            withdrawn=_ask_about_withdrawn(session, account, proof.fits_after_on, run_id),
+            withdrawn=_ask_about_withdrawn(
+                session, account, proof.fits_after_on, run_id, told=counted.counts.delivered > 0
+            ),
             still_pending=_still_pending(session, account),
             in_assumed_currency=_in_assumed_currency(session, account),
             told_again=told_again,
@@ -124,14 +128,15 @@ def judge_connection_again(session: Session, connection_id: uuid.UUID) -> None:
 
 
 def _ask_about_withdrawn(
-    session: Session, account: BankConnectionAccount, fits_after_on: date | None, run_id: uuid.UUID
+    session: Session, account: BankConnectionAccount, fits_after_on: date | None, run_id: uuid.UUID, *, told: bool
 ) -> int:
     """Return how many posted rows stand of which the bank's answers come without, and ask the user about each.
 
     Args:
         fits_after_on: Rows after this day are what the bank's balance says; None when nothing says so.
+        told: The bank told some row of the account.
     """
-    values = {"account_id": account.id, "user_id": account.user_id, "fits_after_on": fits_after_on}
+    values = {"account_id": account.id, "user_id": account.user_id, "fits_after_on": fits_after_on, "told": told}
     asked = session.execute(_ASK_ABOUT_WITHDRAWN, values | {"run_id": run_id, "reason": Reason.WITHDRAWN})
     return int(asked.scalar_one())
 
