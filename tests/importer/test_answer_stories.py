@@ -263,3 +263,27 @@ def test_rows_that_are_twins_of_one_row_are_one_purchase_already(links):
     with links[0].sessions() as session:
         assert join_pair(session, first, first, None) == join_pair(session, first, second, None) == set()
     assert links[0].amounts() == ["-9.00"]
+
+
+def test_a_question_about_two_that_are_one_already_moves_no_expense_when_the_pending_one_went(links):
+    """Only a posted row that hides behind the pending one has the deletion from it."""
+    first, second, _ = links
+    first.bank.buy("-9", "Hotel", external_id="p", pending=True)
+    first.refresh()
+    first.sql("DELETE FROM expenses")
+    second.bank.buy("-9", "Hotel", external_id="1")
+    first.bank.buy("-9", "Hotel", external_id="q")
+    for harness in (first, second):
+        harness.refresh()
+    pending, posted, other = rows(first, "Hotel")
+    for holder, twins in ((posted, [pending]), (other, [pending, posted])):
+        first.sql("UPDATE bank_transactions SET expense_state = 'own', twin_id = NULL WHERE id = :id", id=holder)
+        first.sql("UPDATE bank_transactions SET state = 'removed' WHERE id = :id", id=pending)
+        first.sql(
+            "UPDATE bank_transactions SET expense_id = NULL, expense_state = 'twin', twin_id = :holder"
+            " WHERE id = ANY(:twins)", holder=holder, twins=twins,
+        )  # fmt: skip
+        standing = first.sql("SELECT id, expense_id, expense_state, twin_id FROM bank_transactions ORDER BY id")
+        first.sql("DELETE FROM bank_match_suggestions")
+        say_yes(first, ask(first, "twin", pending, posted))
+        assert first.sql("SELECT id, expense_id, expense_state, twin_id FROM bank_transactions ORDER BY id") == standing

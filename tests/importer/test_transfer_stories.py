@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.importer.bank import WINDOWED, Harness
+from tests.importer.bank import CURSOR, WINDOWED, Harness
 from worker.bank_accounts.answers import undo_answer
 from worker.bank_accounts.unmatching import unmatch
 from worker.cli.watching import summary
@@ -197,3 +197,23 @@ def test_a_run_counts_legs_of_transfers_beside_what_it_created(sessions, user_id
         run = run_of(session, harness.run_id)
     assert (run["created"], run["transfer_legs"], harness.amounts()) == (3, 2, ["-3.00"])
     assert summary(run).endswith("3 created, 2 legs of transfers")
+
+
+@pytest.mark.parametrize("answered", [True, False], ids=["answered", "after the days of grace"])
+def test_a_leg_that_is_booked_beside_its_pending_row_takes_its_place_in_the_transfer(banks, answered):
+    giro, _, savings = banks
+    giro.bank.capabilities = CURSOR
+    giro.bank.change(giro.bank.rows[0], external_id="p", pending=True)
+    for harness in (giro, savings):
+        harness.refresh()
+    giro.bank.buy("-50", "To savings 4711", external_id="q", account_id="G", counterparty_account="DE2", kind=TRANSFER)
+    assert (giro.refresh().code, giro.amounts()) == ("still_pending", ["-50.00"])
+    if answered:
+        with giro.sessions() as session:
+            [question] = list_suggestions(session, giro.user_id)
+            accept(session, question.id, user_id=giro.user_id)
+        assert (giro.amounts(), giro.sql(UNPAIRED)) == ([], [])
+    giro.day_later(8)
+    for _ in range(2):
+        assert giro.refresh().status is RunStatus.SUCCEEDED
+        assert (giro.amounts(), giro.sql(UNPAIRED)) == ([], [])

@@ -100,9 +100,11 @@ def _rank(pair: tuple[StoredRow, StoredRow], asked: Collection[tuple[int, int]])
 
 
 def are_two_expenses(pending: StoredRow, posted: StoredRow) -> bool:
-    """Return whether both rows are expenses, or hidden as twins of two, or the posted one as the leg of a transfer."""
-    shown = posted.expense_id is not None or posted.expense_state in (ExpenseState.TRANSFER, ExpenseState.TWIN)
-    return shown and (pending.expense_id is not None or pending.expense_state == ExpenseState.TWIN)
+    """Return whether both rows are expenses, or hidden as twins of two, or one of them as the leg of a transfer."""
+    if pending.expense_state == posted.expense_state == ExpenseState.TRANSFER:
+        return False
+    hidden = (ExpenseState.TRANSFER, ExpenseState.TWIN)
+    return all(row.expense_id is not None or row.expense_state in hidden for row in (pending, posted))
 
 
 def _may_be_booked_as(pending: StoredRow, posted: StoredRow, common_words: frozenset[str] = frozenset()) -> bool:

@@ -42,7 +42,7 @@ _BESIDE = text(
     LEFT JOIN bank_match_suggestions s ON s.kind = 'twin'
       AND s.transaction_id = least(p.id, q.id) AND s.other_transaction_id = greatest(p.id, q.id)
     WHERE p.account_id = :account_id
-      AND (p.state = 'pending' AND p.expense_state IN ('own', 'linked', 'twin') OR p.id = ANY(:went))
+      AND (p.state = 'pending' AND p.expense_state IN ('own', 'linked', 'twin', 'transfer') OR p.id = ANY(:went))
       AND CASE p.expense_state WHEN 'twin' THEN p.twin_id ELSE p.id END
         IS DISTINCT FROM CASE q.expense_state WHEN 'twin' THEN q.twin_id ELSE q.id END
       AND s.status IS DISTINCT FROM 'declined'
@@ -139,7 +139,8 @@ def join_booked_beside(
         or the user changed both.
     """
     if _purchase(pending) == _purchase(posted):
-        if pending.state == State.REMOVED:  # the deletion that it kept for the answer is that of the posted row
+        hides = posted.expense_state == ExpenseState.TWIN and posted.twin_id == pending.id
+        if hides and pending.state == State.REMOVED:  # what it kept for the answer is a deletion: the posted row's
             before = load_details(session, [pending.id])[pending.id]
             hand_over(session, [HandOver.of(before, posted.id)], run_id)
         return set()
@@ -149,7 +150,7 @@ def join_booked_beside(
         return join_pair(session, _purchase(pending), _purchase(posted), run_id)
     rows = load_details(session, [pending.id, posted.id])
     before, after = rows[pending.id], rows[posted.id]
-    if before.expense is None or (after.expense_id is None and after.expense_state != ExpenseState.TRANSFER):
+    if not (_stands(before) and _stands(after)):
         raise ConflictError("one of the two rows has no expense of its own any more")
     if _is_touched(before) and _is_touched(after):
         raise ConflictError("both rows were changed by the user, so that neither expense can go")
@@ -157,12 +158,18 @@ def join_booked_beside(
         months = make_twins(session, [HandOver.of(after, before.id, before.expense_id)], run_id)
         let_follow(session, [(before.id, after.id)])
         return months
-    return hand_over(session, [HandOver.of(before, after.id, after.expense_id)], run_id) | {month(before.expense)}
+    months = hand_over(session, [HandOver.of(before, after.id, after.expense_id)], run_id)
+    return months if before.expense is None else months | {month(before.expense)}
 
 
 def _purchase(row: BankTransaction) -> int:
     """Return the row that has the expense of a row."""
     return row.twin_id if row.expense_state == ExpenseState.TWIN and row.twin_id is not None else row.id
+
+
+def _stands(row: StoredRow) -> bool:
+    """Return whether a row has an expense, or is a leg of a transfer, which hides it."""
+    return row.expense_id is not None or row.expense_state == ExpenseState.TRANSFER
 
 
 def _is_touched(row: StoredRow) -> bool:

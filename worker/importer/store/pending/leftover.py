@@ -70,7 +70,7 @@ _PENDING = text(
       EXISTS (SELECT FROM bank_transactions q WHERE q.twin_id = t.id AND q.account_id = t.account_id
         AND q.state = 'posted' AND q.expense_state = 'twin') AS hides_another
     FROM bank_transactions t
-    WHERE account_id = :account_id AND (state = 'pending' AND expense_state IN ('own', 'linked', 'twin')
+    WHERE account_id = :account_id AND (state = 'pending' AND expense_state IN ('own', 'linked', 'twin', 'transfer')
       OR state = 'removed' AND expense_state IN ('own', 'linked') AND expense_id IS NULL
         AND effective_on >= CAST(:today AS date) - :max_days
         AND (SELECT c.before_image #>> '{transaction,state}' FROM bank_transaction_changes c
@@ -141,8 +141,12 @@ def decide_pending(
 
 
 def _remove(session: Session, target: WriteTarget, rows: Sequence[StoredRow]) -> set[str]:
-    """Remove rows whose expense is their own or the user's; return the months of expenses that changed."""
-    wanted = [row for row in rows if row.expense_state in (ExpenseState.OWN, ExpenseState.LINKED)]
+    """Remove rows that have an expense or are legs; return the months of expenses that changed.
+
+    The other leg of a transfer is an expense until it is paired with what the row became.
+    """
+    there = (ExpenseState.OWN, ExpenseState.LINKED, ExpenseState.TRANSFER)
+    wanted = [row for row in rows if row.expense_state in there]
     changes = [
         tombstone(row, Reason.PENDING_VANISHED if row.state == State.PENDING else Reason.CALLED_OFF) for row in wanted
     ]

@@ -46,11 +46,11 @@ _ASK_ABOUT_WITHDRAWN = text(
     )
     SELECT coalesce(max(rows), 0) FROM withdrawn"""  # noqa: S608 - a constant
 )
-# Rows of days that the bank gives no more; the user may have corrected what they see.
+# Rows of days that the bank gives no more; the user may have corrected what they see, and knows what they typed in.
 _IN_ASSUMED_CURRENCY = text(
     """SELECT count(*) FROM bank_transactions t JOIN expenses e ON e.id = t.expense_id
     WHERE t.account_id = :account_id AND t.state <> 'removed' AND t.effective_on < :read_from_on
-      AND t.currency = :assumed AND e.currency = :assumed"""
+      AND t.currency = :assumed AND e.currency = :assumed AND t.expense_state = 'own'"""
 )
 _STILL_PENDING = text(
     """SELECT count(*) FROM bank_match_suggestions s JOIN bank_transactions t ON t.id = s.transaction_id
