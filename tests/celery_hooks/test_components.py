@@ -82,9 +82,12 @@ def last_touch(name):
     return (heartbeat_files.directory() / f"{name}.alive").stat().st_mtime
 
 
-def test_a_worker_that_waits_for_its_broker_is_alive_and_one_that_stands_still_is_not(start, redis):
+def test_a_worker_that_waits_for_its_broker_is_alive_and_one_that_stands_still_is_not(start, redis, tmp_path):
     worker = start(*WORKER)
     until(lambda: heartbeat_files.problem("worker") is None)
+    with Redis.from_url(redis.url) as operator:  # a failover: it answers, and takes no writes
+        operator.execute_command("REPLICAOF", "127.0.0.1", "1")
+        until(lambda: b"Redis takes no writes" in (tmp_path / "output").read_bytes())
     redis.stop()
     # The loop touches every 5 s at most; so many seconds later only the wait for the broker can have done it.
     since = last_touch("worker-one@here")

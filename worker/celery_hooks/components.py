@@ -120,6 +120,7 @@ class CheckedConsumer(Consumer):
         """Return the connection once the broker answers; the loop waits for it without a limit."""
         connected = _connect(conn, self._while_away)
         self.first_connection_attempt = False
+        self._connected_s = time.monotonic()
         return connected
 
     def _while_away(self) -> None:
@@ -127,11 +128,17 @@ class CheckedConsumer(Consumer):
         heartbeat_files.touch(_sign_of(self.hostname))
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
-        """Drop a lost connection and its unacknowledged messages; running tasks go on."""
+        """Drop a lost connection and its unacknowledged messages; running tasks go on.
+
+        A broker that answers and then refuses its work, such as a Redis that became a replica, is left alone a while.
+        """
         lost: Any = self.connection
         for channel in getattr(lost.transport, "channels", ()):  # Redis'; RabbitMQ delivers again by itself
             _let_go(channel)
         super().on_connection_error_after_connected(exc)
+        if time.monotonic() - self._connected_s < LONGEST_TRY_AFTER_S:
+            self._while_away()
+            time.sleep(LONGEST_TRY_AFTER_S)
 
 
 def _errors_of(consumer: Any) -> tuple[type[Exception], ...]:  # noqa: ANN401 - Celery has no types for it

@@ -18,6 +18,7 @@ from redis.exceptions import ResponseError
 from worker.broker import DEFAULT_QUEUE, Queue
 from worker.celery_hooks.messages import JSON, MAX_BODY_BYTES
 from worker.celery_hooks.refusals import DroppedEntries
+from worker.celery_hooks.refused_writes import leave_refusing_servers
 
 Result = TypeVar("Result")
 
@@ -158,7 +159,8 @@ def _deliver(transport: Any, message: Any, queue: str) -> None:  # noqa: ANN401 
 
 
 def check_queue_entries() -> None:
-    """Make the Redis transports of this process check entries."""
+    """Make the Redis transports of this process check entries, and leave a server that takes no writes."""
+    leave_refusing_servers(_TolerantChannel, _TolerantSentinelChannel)
     redis.Transport.Channel = _TolerantChannel
     redis.SentinelTransport.Channel = _TolerantSentinelChannel
     redis.Transport._deliver = _deliver  # type: ignore[method-assign, assignment]  # noqa: SLF001 - kombu has no other place for it

@@ -1,0 +1,51 @@
+"""A Redis that answers and takes no writes counts as one that is away, until one takes them again."""
+
+import kombu
+import pytest
+import redis
+
+from worker.celery_hooks.queue_entries import check_queue_entries
+from worker.celery_hooks.refused_writes import takes_no_writes
+from worker.local.redis import EmbeddedRedis
+
+
+@pytest.fixture
+def server(tmp_path):
+    started = EmbeddedRedis(tmp_path / "redis")
+    yield started
+    started.stop()
+
+
+STATES = {  # how it comes to take no writes, and to take them again
+    "became a replica": (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE")),
+    "is out of memory": (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0")),
+}
+
+
+def test_who_is_refused_its_writes_connects_again_and_what_is_sent_later_arrives(server):
+    check_queue_entries()
+    with kombu.Connection(server.url) as connection, redis.Redis.from_url(server.url) as operator:
+        producer = connection.Producer()
+        producer.publish({}, routing_key="interactive", retry=False)
+        for stops, begins in STATES.values():
+            known = {client["id"] for client in operator.client_list()}
+            operator.execute_command(*stops)
+            with pytest.raises(connection.connection_errors, match="takes no writes"):
+                producer.publish({}, routing_key="interactive", retry=False)
+            operator.execute_command(*begins)
+            producer.publish({}, routing_key="interactive", retry=False)
+            now = {client["id"] for client in operator.client_list()}
+            assert now - known, "the address may lead to another server by now"
+        assert operator.llen("interactive") == 1 + len(STATES)
+
+
+@pytest.mark.parametrize(
+    ("said", "is_refused"),
+    [
+        ("MISCONF Redis is configured to save RDB snapshots, but it is currently unable to persist to disk", True),
+        ("NOREPLICAS Not enough good replicas to write.", True),
+        ("WRONGTYPE Operation against a key holding the wrong kind of value", False),
+    ],
+)
+def test_what_speaks_of_the_server_and_what_of_the_command(said, is_refused):
+    assert takes_no_writes(redis.ResponseError(said)) is is_refused
