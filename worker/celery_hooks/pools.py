@@ -8,8 +8,10 @@ import gc
 from typing import Any
 
 from celery import signals
+from celery.concurrency import get_implementation
 from celery.concurrency.thread import TaskPool as ThreadPool
 
+from worker.process.stop_flag import STOP
 from worker.runtime import close_process_runtime, size_process_runtime
 from worker.telemetry.logs import get_logger
 from worker.telemetry.tracing import start_tracing, stop_tracing
@@ -24,8 +26,21 @@ _has_threads = False
 _places = 0
 
 
+class StoppingThreads(ThreadPool):
+    """Celery's pool of threads, whose runs hand themselves back when it is stopped, however the worker was told to end.
+
+    At QUIT, or a second Ctrl-C, Celery waits for the threads before it says that the worker shuts down.
+    """
+
+    def on_stop(self) -> None:
+        """Ask the runs to stop, and wait for the threads."""
+        STOP.set()
+        super().on_stop()
+
+
 def connect() -> None:
     """Connect the handlers of the worker's signals."""
+    signals.worker_init.connect(take_stopping_threads)
     signals.celeryd_after_setup.connect(_begin)
     signals.worker_shutdown.connect(_end)
 
@@ -38,6 +53,12 @@ def has_threads() -> bool:
 def places() -> int | None:
     """Return how many tasks this worker executes at once; None outside of a worker."""
     return _places or None
+
+
+def take_stopping_threads(sender: Any, **_details: object) -> None:  # noqa: ANN401 - celery.worker.WorkController
+    """Let a worker with a pool of threads have one that stops at once."""
+    if get_implementation(sender.pool_cls) is ThreadPool:
+        sender.pool_cls = StoppingThreads
 
 
 def _begin(instance: Any, **_details: object) -> None:  # noqa: ANN401 - celery.worker.WorkController
