@@ -10,11 +10,11 @@ import typer
 from worker.cli import manifest_trial
 from worker.cli.connection_config import ConfigFileOption, ConfigOption
 from worker.cli.failures import ExitCode
-from worker.cli.output import JsonFlag, print_json, print_rows, say, say_each
+from worker.cli.output import JsonFlag, print_json, print_rows, say, say_each, write_between_marks
 from worker.connectors.errors import ConnectorNotFoundError
 from worker.connectors.manifest.checking.run import CheckOutcome, run_checks
 from worker.connectors.manifest.loading import MANIFEST_NAME, load_manifest, skeleton
-from worker.connectors.manifest.reference import PLACE, reference
+from worker.connectors.manifest.reference import reference
 from worker.connectors.registry import ConnectorRegistry, InstalledConnector
 from worker.errors import InvalidRequestError
 
@@ -98,11 +98,8 @@ def keys(
     """Print every key of a manifest with its meaning, as docs/manifest.md has it."""
     if page is None:
         say(reference())
-        return
-    text = page.read_text(encoding="utf-8")
-    if not PLACE.search(text):
-        raise InvalidRequestError(f"{page} has no place for the tables: <!-- keys --> and <!-- /keys -->")
-    page.write_text(PLACE.sub(lambda _: reference(), text), encoding="utf-8")
+    else:
+        write_between_marks(page, "keys", reference())
 
 
 def _directory() -> Path | None:

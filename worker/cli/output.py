@@ -7,11 +7,13 @@ import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Any
 
 import click
 import typer
 
+from worker.errors import InvalidRequestError
 from worker.inert_text import inert, inert_json, inert_lines
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -91,6 +93,19 @@ def fitted(line: str, width: int, indent: int) -> str:
 def warn(message: str) -> None:
     """Print one line that is not the result."""
     say(f"warning: {message}", err=True)
+
+
+def write_between_marks(page: Path, mark: str, text: str) -> None:
+    """Replace what stands between `<!-- mark -->` and `<!-- /mark -->` in a page of documentation.
+
+    Raises: InvalidRequestError when the page has no such place.
+    """
+    begin, end = f"<!-- {mark} -->\n", f"<!-- /{mark} -->"
+    before, begun, rest = page.read_text(encoding="utf-8").partition(begin)
+    _, ended, after = rest.partition(end)
+    if not (begun and ended):
+        raise InvalidRequestError(f"{page} has no place for the tables: {begin.strip()} and {end}")
+    page.write_text(f"{before}{begin}{text}{end}{after}", encoding="utf-8")
 
 
 def on_terminal() -> bool:

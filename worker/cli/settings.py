@@ -1,6 +1,5 @@
 """`finmind-worker settings`: lists every environment variable; also generates the README's table."""
 
-import re
 import shutil
 import textwrap
 from itertools import groupby
@@ -13,11 +12,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 
-from worker.cli.output import JsonFlag, on_terminal, print_rows, show
-from worker.errors import InvalidRequestError
+from worker.cli.output import JsonFlag, on_terminal, print_rows, show, write_between_marks
 from worker.settings import GROUPS
 
-_BETWEEN = re.compile(r"(?<=<!-- settings -->\n).*?(?=<!-- /settings -->)", re.DOTALL)
 _COLUMNS = ("variable", "default", "meaning")
 _HEAD = ("| variable | default | meaning |", "|---|---|---|")
 
@@ -30,11 +27,8 @@ def settings(
     """List the environment variables."""
     if readme is None:
         _print(as_json=as_json)
-        return
-    text = readme.read_text(encoding="utf-8")
-    if not _BETWEEN.search(text):
-        raise InvalidRequestError(f"{readme} has no place for the table: <!-- settings --> and <!-- /settings -->")
-    readme.write_text(_BETWEEN.sub(lambda _: markdown(), text), encoding="utf-8")
+    else:
+        write_between_marks(readme, "settings", markdown())
 
 
 def _print(*, as_json: bool) -> None:

@@ -1,6 +1,5 @@
 """Writes the tables of docs/manifest.md: every key of a manifest with its values and meaning, from the model itself."""
 
-import re
 import textwrap
 from collections.abc import Iterator
 from enum import StrEnum
@@ -11,8 +10,6 @@ from pydantic.fields import FieldInfo
 
 from worker.connectors.manifest import login, paging_kinds, requests, rules, values
 from worker.connectors.manifest.model import Manifest
-
-PLACE = re.compile(r"(?<=<!-- keys -->\n).*?(?=<!-- /keys -->)", re.DOTALL)
 
 _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("the file itself", Manifest),

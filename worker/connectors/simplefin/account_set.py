@@ -24,7 +24,7 @@ from worker.connectors.base import (
 )
 from worker.connectors.errors import ConnectorError, InvalidDataError
 from worker.connectors.reading import RepeatedRecords, account_left_out, objects, read_rows, usable_id
-from worker.connectors.simplefin.troubles import Trouble, read_troubles
+from worker.connectors.simplefin.errors import Trouble, read_troubles
 
 Json = Mapping[str, Any]
 
