@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import CursorResult, func, select, text
-from sqlalchemy.orm import Session
 
 from worker.connections.linking.attempts import owner_of
 from worker.connectors.notices import NoticeAction, ProviderNotice, VerifiedWebhook
@@ -107,13 +106,6 @@ def open_tokens(vault: Vault, row: ReceivedNotice) -> Sequence[str]:
         return ()
     opened = vault.open(bytes(row.secret_encrypted), place_of(row.id, row.user_id, row.secret_version))
     return [str(token) for token in json.loads(opened)]
-
-
-def waiting_notices(session: Session) -> int:
-    """Return how many notices wait, counted no further than it matters."""
-    return session.scalar(
-        text("SELECT count(*) FROM (SELECT FROM provider_notices WHERE handled_at IS NULL LIMIT 10000) waiting")
-    ) or 0  # fmt: skip
 
 
 def _digest(connector_name: str, verified: VerifiedWebhook) -> bytes:
