@@ -15,7 +15,7 @@ from worker.connectors.file.config import FileConfig
 from worker.connectors.file.proposal import propose_profile, settled
 from worker.connectors.file.statement.events import day_of
 from worker.connectors.file.table.csv_records import Record
-from worker.connectors.file.table.lines_above import account_line, section_currency
+from worker.connectors.file.table.lines_outside_rows import account_line, section_currency
 
 TEXT = "Date,Description,Amount,Currency"
 SIDES = "Date,Description,Debit,Credit,Currency"

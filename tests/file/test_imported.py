@@ -14,7 +14,7 @@ from worker.connectors.base import Account, IdClass
 from worker.connectors.file.config import FileConfig
 from worker.connectors.file.folder import Folder
 from worker.connectors.file.inspection import report
-from worker.connectors.file.statement.details import entries
+from worker.connectors.file.statement.notification_details import entries
 from worker.importer.context import ImportContext
 
 

@@ -13,7 +13,7 @@ from worker.connectors.file.config import FileConfig
 from worker.connectors.file.reading import read, understand
 from worker.connectors.file.statement.events import Row
 from worker.connectors.file.statement.files import Member
-from worker.connectors.file.statement.kept import _Budget
+from worker.connectors.file.statement.shared_cache import _Budget
 
 
 def peak_of(path: Path) -> int:
@@ -33,7 +33,7 @@ def peak_of(path: Path) -> int:
 @pytest.mark.parametrize("name", SHAPES)
 def test_three_times_the_rows_take_the_same_memory(tmp_path, monkeypatch, name):
     monkeypatch.setattr("worker.connectors.file.connector._PAGE_ROWS", 100)
-    monkeypatch.setattr("worker.connectors.file.statement.kept._BUDGET", _Budget(0))
+    monkeypatch.setattr("worker.connectors.file.statement.shared_cache._BUDGET", _Budget(0))
     small, large = tmp_path / f"small.{name}", tmp_path / f"large.{name}"
     row_bytes = len(SHAPES[name].row(1000, date(2026, 1, 1)))
     write(small, SHAPES[name], 300 * row_bytes)

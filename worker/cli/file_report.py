@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from worker.cli.output import fitted, say
-from worker.connectors.file.statement.details import entries
+from worker.connectors.file.statement.notification_details import entries
 
 Report = dict[str, Any]
 

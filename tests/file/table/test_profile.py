@@ -8,7 +8,7 @@ from tests.file.reader import read
 from worker.connectors.errors import InvalidDataError
 from worker.connectors.file.statement.events import day_of
 from worker.connectors.file.table.profile_files import built_in_profiles, parse_profile
-from worker.connectors.file.table.stated_patterns import is_quick
+from worker.connectors.file.table.profile_patterns import is_quick
 from worker.errors import InvalidRequestError
 
 PROFILES = {one.name: one for one in built_in_profiles()}

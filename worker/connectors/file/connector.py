@@ -32,10 +32,10 @@ from worker.connectors.file.folder import Folder
 from worker.connectors.file.indexed_files import IndexedFile
 from worker.connectors.file.overrides import EventOverrides
 from worker.connectors.file.reading import read, understand
-from worker.connectors.file.statement.details import entries
 from worker.connectors.file.statement.errors import StatementError
 from worker.connectors.file.statement.events import BadRow, Row, StatedBalance
 from worker.connectors.file.statement.files import Member
+from worker.connectors.file.statement.notification_details import entries
 from worker.connectors.file.summary import AccountSummary
 
 _PAGE_ROWS = 1000

@@ -10,7 +10,7 @@ from typing import Self
 
 from worker.connectors.base import Account, Transaction
 from worker.connectors.errors import InvalidDataError, ProviderUnavailableError
-from worker.connectors.file.balances_apart import separate_chains
+from worker.connectors.file.accounts_by_balances import separate_chains
 from worker.connectors.file.config import AccountOverride, FileConfig
 from worker.connectors.file.indexed_files import FilesReadBefore, IndexedFile, RowKeeper, StoredIndex, index_file
 from worker.connectors.file.overrides import EventOverrides
@@ -19,10 +19,10 @@ from worker.connectors.file.repeated_statements import without_repeated
 from worker.connectors.file.reused_ids import IdDoubt, distrusted
 from worker.connectors.file.same_accounts import currencies_of_others
 from worker.connectors.file.statement.account_numbers import account_key
-from worker.connectors.file.statement.details import EntryReference, JoinedDetails, join_details
 from worker.connectors.file.statement.errors import StatementError, StatementMissingError, StatementUnbalancedError
 from worker.connectors.file.statement.events import Details, Event
 from worker.connectors.file.statement.files import Member, digest, folder_files, members
+from worker.connectors.file.statement.notification_details import EntryReference, JoinedDetails, join_details
 from worker.connectors.file.statement_proof import Imbalance
 from worker.connectors.file.summary import AccountSummary
 from worker.errors import InvalidRequestError

@@ -20,7 +20,7 @@ from worker.connectors.file.reading import Choices, Understood, read, understand
 from worker.connectors.file.statement.errors import Doubt, StatementError
 from worker.connectors.file.statement.events import Event
 from worker.connectors.file.statement.files import Member
-from worker.connectors.file.statement.kept import KeptItems
+from worker.connectors.file.statement.shared_cache import KeptItems
 from worker.connectors.file.summary import FileSummary, summarise
 
 INDEX_FOLDER = ".finmind"

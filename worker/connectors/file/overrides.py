@@ -6,8 +6,8 @@ from dataclasses import replace
 from worker.connectors.base import Account, Transaction
 from worker.connectors.file.config import AccountOverride, FileConfig
 from worker.connectors.file.statement.account_numbers import account_anchor, account_key, account_mask
-from worker.connectors.file.statement.details import EntryReference
 from worker.connectors.file.statement.events import BadRow, Closed, Details, Event, Opened, Row, StatedBalance
+from worker.connectors.file.statement.notification_details import EntryReference
 
 
 class EventOverrides:

@@ -22,7 +22,7 @@ from worker.connectors.file.swift.statements import SwiftReader
 from worker.connectors.file.table.decisions import Hints
 from worker.connectors.file.table.profile import Profile
 from worker.connectors.file.table.profile_files import built_in_profiles
-from worker.connectors.file.table.row_looks import looks_like_booking
+from worker.connectors.file.table.row_kinds import looks_like_booking
 from worker.connectors.file.table.sheets import sheets_of
 from worker.connectors.file.table.sources import CsvSource, SheetSource, TableSource
 from worker.connectors.file.table.tables import Table, read_table, understand_table

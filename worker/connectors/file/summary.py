@@ -7,13 +7,12 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from worker.connectors.base import Account, IdClass, Window
-from worker.connectors.file.balances_apart import DayBalances
+from worker.connectors.file.accounts_by_balances import DayBalances
 from worker.connectors.file.day_order import DayOrder
 from worker.connectors.file.overlap import join_windows
 from worker.connectors.file.repeated_statements import RepeatedStatement, StatementNumber, mark_repeated
 from worker.connectors.file.reused_ids import IdDoubt, UsedIds
 from worker.connectors.file.statement.accounting import Accounted
-from worker.connectors.file.statement.details import EntryReference
 from worker.connectors.file.statement.events import (
     BadRow,
     Closed,
@@ -27,6 +26,7 @@ from worker.connectors.file.statement.events import (
     StatedBalance,
     day_of,
 )
+from worker.connectors.file.statement.notification_details import EntryReference
 from worker.connectors.file.statement_proof import Imbalance, StatementProof, gap_between
 
 _KEPT = 50

@@ -9,7 +9,7 @@ from worker.connectors.base import Account, Transaction
 from worker.connectors.file.camt.xml_stream import Node
 from worker.connectors.file.statement.amounts import parse_amount
 from worker.connectors.file.statement.currencies import currency_sign, parse_currency
-from worker.connectors.file.statement.details import SERVICER, EntryReference
+from worker.connectors.file.statement.notification_details import SERVICER, EntryReference
 
 _SIGNS = {"CRDT": 1, "DBIT": -1}
 _NO_REFERENCE = {"NOTPROVIDED", "NONREF", "NOT PROVIDED"}

@@ -24,9 +24,9 @@ from worker.connectors.file.camt.totals import batch_differences
 from worker.connectors.file.camt.xml_stream import Node, branches
 from worker.connectors.file.statement.account_numbers import is_broken_iban
 from worker.connectors.file.statement.accounting import Part
-from worker.connectors.file.statement.details import entries
 from worker.connectors.file.statement.errors import StatementError
 from worker.connectors.file.statement.events import Closed, Details, Event, Note, Opened, Row, Skipped
+from worker.connectors.file.statement.notification_details import entries
 from worker.connectors.file.statement.reader import StatementReader, bad_row
 
 _STATEMENTS = frozenset({"Stmt", "Rpt", "Ntfctn"})

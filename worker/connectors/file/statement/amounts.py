@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Literal, cast
 
 from worker.connectors.file.statement.currencies import names_currency
-from worker.connectors.file.statement.remembering import SHORT, remembering
+from worker.connectors.file.statement.text_cache import SHORT, remembering
 
 Mark = Literal[".", ","]
 AmountKind = Literal["bare", "plus", "minus", "debit_mark", "credit_mark"]

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import Literal
 
 from worker.connectors.file.statement.month_words import in_croatian, month_number
-from worker.connectors.file.statement.remembering import SHORT, remembering
+from worker.connectors.file.statement.text_cache import SHORT, remembering
 
 Order = Literal["ymd", "dmy", "mdy"]
 ORDERS: tuple[Order, ...] = ("ymd", "dmy", "mdy")

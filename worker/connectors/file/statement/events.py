@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from worker.connectors.base import Account, BalanceKind, Transaction, Window
 from worker.connectors.file.statement.accounting import Accounted
-from worker.connectors.file.statement.details import EntryReference
+from worker.connectors.file.statement.notification_details import EntryReference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from worker.connectors.file.table.csv_records import Record
 from worker.connectors.file.table.decisions import Decisions
 from worker.connectors.file.table.headings import heading_currencies
 from worker.connectors.file.table.layout import Layout
-from worker.connectors.file.table.lines_above import BalanceEnd
+from worker.connectors.file.table.lines_outside_rows import BalanceEnd
 from worker.connectors.file.table.row_amount import cell, filled_amount, is_money_in
 
 _MAX_ACCOUNTS = 500

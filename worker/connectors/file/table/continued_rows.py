@@ -6,14 +6,14 @@ from collections.abc import Iterable, Iterator
 from worker.connectors.file.statement.account_numbers import find_iban
 from worker.connectors.file.table.csv_records import Record
 from worker.connectors.file.table.layout import Layout
-from worker.connectors.file.table.lines_above import (
+from worker.connectors.file.table.lines_outside_rows import (
     account_line,
     section_currency,
     section_state,
     states_balance,
 )
 from worker.connectors.file.table.row_amount import cell
-from worker.connectors.file.table.row_looks import says_total
+from worker.connectors.file.table.row_kinds import says_total
 
 _MOST_LINES = 20
 _CARD = re.compile(r"(?i)\W*+(?:card|karte|carte|visa|mastercard|amex|kreditkarte)")

@@ -19,10 +19,10 @@ from worker.connectors.file.statement.written_days import WrittenDays
 from worker.connectors.file.table.column_names import guess_profile
 from worker.connectors.file.table.csv_records import Record
 from worker.connectors.file.table.layout import Layout, numbered
-from worker.connectors.file.table.lines_above import states_balance
+from worker.connectors.file.table.lines_outside_rows import states_balance
 from worker.connectors.file.table.profile import plain
 from worker.connectors.file.table.row_amount import cell, decimals
-from worker.connectors.file.table.row_looks import says_total
+from worker.connectors.file.table.row_kinds import says_total
 from worker.connectors.file.table.signs import AmountKinds
 from worker.connectors.file.table.unknown_columns import ColumnValues, unused_columns
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from worker.connectors.file.table.lines_above import LinesAbove
+from worker.connectors.file.table.lines_outside_rows import LinesAbove
 from worker.connectors.file.table.profile import Profile, plain
 
 

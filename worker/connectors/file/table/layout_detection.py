@@ -9,12 +9,12 @@ from worker.connectors.file.statement.errors import StatementError
 from worker.connectors.file.table.column_names import guess_profile, named_roles
 from worker.connectors.file.table.column_questions import AMOUNT, questions_about_columns
 from worker.connectors.file.table.column_samples import column_samples
+from worker.connectors.file.table.corrected_columns import told_by_values
 from worker.connectors.file.table.csv_records import Record
 from worker.connectors.file.table.layout import Layout, numbered
-from worker.connectors.file.table.lines_above import lines_above
+from worker.connectors.file.table.lines_outside_rows import lines_above
 from worker.connectors.file.table.profile import Profile, plain
 from worker.connectors.file.table.roles_by_values import roles_by_values
-from worker.connectors.file.table.told_by_values import told_by_values
 
 LEAST_CONFIDENCE = 0.5
 _NAMED, _HEADERLESS = 0.99, 0.6

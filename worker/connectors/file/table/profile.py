@@ -13,9 +13,9 @@ from worker.connectors.base import AccountType
 from worker.connectors.file.statement.amounts import Mark
 from worker.connectors.file.statement.dates import Order
 from worker.connectors.file.statement.encodings import known_encoding
-from worker.connectors.file.statement.remembering import remembering
+from worker.connectors.file.statement.text_cache import remembering
+from worker.connectors.file.table.profile_patterns import is_date_format, is_quick
 from worker.connectors.file.table.signs import Direction, DirectionFrom
-from worker.connectors.file.table.stated_patterns import is_date_format, is_quick
 from worker.money import is_currency
 
 

@@ -14,7 +14,7 @@ from worker.connectors.file.table.conditions import Conditions
 from worker.connectors.file.table.csv_records import Record
 from worker.connectors.file.table.decisions import Decisions
 from worker.connectors.file.table.layout import Layout, numbered
-from worker.connectors.file.table.lines_above import (
+from worker.connectors.file.table.lines_outside_rows import (
     account_line,
     account_title,
     section_currency,
@@ -23,7 +23,7 @@ from worker.connectors.file.table.lines_above import (
 )
 from worker.connectors.file.table.profile import plain
 from worker.connectors.file.table.row_amount import cell, row_amount
-from worker.connectors.file.table.row_looks import holds_amount, looks_like_booking, says_total, stands_in_one_cell
+from worker.connectors.file.table.row_kinds import holds_amount, looks_like_booking, says_total, stands_in_one_cell
 from worker.connectors.file.table.state_words import state_in_text
 from worker.connectors.file.table.stated_totals import StatedTotals
 

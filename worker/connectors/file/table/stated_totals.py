@@ -10,7 +10,7 @@ from worker.connectors.file.statement.amounts import Mark, readable_amount
 from worker.connectors.file.statement.events import Remark
 from worker.connectors.file.statement.reader import MAX_RAW_CHARACTERS
 from worker.connectors.file.table.csv_records import Record
-from worker.connectors.file.table.lines_above import BalanceEnd, stated_balance, stated_count
+from worker.connectors.file.table.lines_outside_rows import BalanceEnd, stated_balance, stated_count
 from worker.connectors.file.table.row_amount import cell
 
 _TOTAL = re.compile(r"(?i)\W*+(?:grand |net |gesamt)?-?(?:totals?|sums?|summe|totale|totaal|suma|gesamt)\W*+")

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from worker.connectors.file.statement.accounting import Part, PartCounter
 from worker.connectors.file.statement.errors import StatementError
 from worker.connectors.file.statement.events import Event, Note, Remark, Row
-from worker.connectors.file.statement.kept import KeptItems
 from worker.connectors.file.statement.reader import MAX_RAW_CHARACTERS
+from worker.connectors.file.statement.shared_cache import KeptItems
 from worker.connectors.file.table.accounts import Accounts
 from worker.connectors.file.table.continued_rows import ContinuedRows
 from worker.connectors.file.table.csv_records import Record
@@ -15,7 +15,7 @@ from worker.connectors.file.table.decisions import Decisions, Hints, decide_read
 from worker.connectors.file.table.headings import refuse_headings
 from worker.connectors.file.table.layout import Layout
 from worker.connectors.file.table.layout_detection import LEAST_CONFIDENCE, detect_layout
-from worker.connectors.file.table.lines_above import account_title
+from worker.connectors.file.table.lines_outside_rows import account_title
 from worker.connectors.file.table.profile import Profile
 from worker.connectors.file.table.rows import RowReader
 from worker.connectors.file.table.sources import TableSource

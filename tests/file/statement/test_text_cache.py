@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 
 from worker.connectors.file.statement import amounts, dates
-from worker.connectors.file.statement.remembering import SHORT, remembering
+from worker.connectors.file.statement.text_cache import SHORT, remembering
 from worker.connectors.file.table.profile import plain
 
 READERS = {

@@ -2,8 +2,8 @@
 
 import gc
 
-from worker.connectors.file.statement import kept
-from worker.connectors.file.statement.kept import KeptItems, _Budget
+from worker.connectors.file.statement import shared_cache
+from worker.connectors.file.statement.shared_cache import KeptItems, _Budget
 
 
 def filled(number: int, **bounds: int) -> KeptItems[int]:
@@ -19,7 +19,7 @@ def test_a_list_that_grows_too_long_is_dropped_whole():
 
 
 def test_all_lists_of_a_process_share_one_bound_and_give_back_what_they_held(monkeypatch):
-    monkeypatch.setattr(kept, "_BUDGET", _Budget(3000))
+    monkeypatch.setattr(shared_cache, "_BUDGET", _Budget(3000))
     first = filled(2500)
     assert first.items is not None
     assert filled(500).items is None

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from worker.connectors.file.statement.details import EntryReference, join_details
+from worker.connectors.file.statement.notification_details import EntryReference, join_details
 
 FIRST, SECOND = date(2026, 1, 15), date(2026, 1, 16)
 
