@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from tests.importer.bank import CURSOR, TODAY, WINDOWED, Bank, Harness, ScriptedConnector
-from worker.connectors.base import Account, Page, Scope, SyncState
+from worker.connectors.base import Account, IdClass, Page, Scope, SyncState
 from worker.errors import StopRequestedError
 from worker.importer.engine import run
 from worker.importer.fetch.request_plan import FetchRequest, parts_of
@@ -185,6 +185,22 @@ def test_a_delivery_by_cursor_goes_on_from_the_last_page_that_was_imported(harne
     assert state(harness)[:2] == (1, 300)
     assert attempts.clock.now_s <= 40, "no page that was imported is read again"
     assert attempts.made >= 4
+
+
+def test_a_row_that_one_page_of_many_tells_again_is_counted_by_the_next_run(harness):
+    harness.bank.capabilities = replace(CURSOR, id_class=IdClass.NONE, cursor_resumes=True)
+    coffee = harness.bank.buy("-3.50", "Coffee")
+    attempts = Attempts(harness, deadline_s=600)
+    assert attempts().status == "succeeded"
+    harness.bank.rows.append(coffee)
+    for number in range(30):
+        harness.bank.buy("-1.00", f"Shop {number}")
+    harness.bank.page_rows = 2
+    attempts.deadline_s = 6
+    assert attempts().code == "rows_told_again"
+    attempts.deadline_s = 600
+    assert attempts().status == "succeeded"
+    assert Counter(harness.amounts()) == {"-3.50": 2, "-1.00": 30}
 
 
 def test_two_accounts_of_a_slow_bank_arrive(harness):

@@ -39,6 +39,12 @@ class SignsFlippedError(WorkerError):
     code = "signs_flipped"
 
 
+class RowsToldAgainError(WorkerError):
+    """Rows equal known ones, and are those or more purchases: the next run reads everything again and counts them."""
+
+    code = "rows_told_again"
+
+
 class UnknownRowsError(WorkerError):
     """No row of the account's days is told: the rows may be those of another account."""
 

@@ -23,6 +23,7 @@ from worker.importer.gc_pause import gc_paused
 from worker.importer.job import Job, zone_of
 from worker.importer.outcome import (
     AccountTally,
+    RowsToldAgainError,
     SignsFlippedError,
     SimilarAccountError,
     UnknownRowsError,
@@ -39,7 +40,7 @@ from worker.importer.store.balances.uncounted import remove_uncounted
 from worker.importer.store.other_accounts import other_rows, record_other_rows
 from worker.importer.store.results.run_accounts import fail_account, prove_and_close_account
 from worker.importer.store.second_look import look_again
-from worker.importer.store.share_import import import_share
+from worker.importer.store.share_import import import_share, leaves_doubt
 from worker.money import is_money
 from worker.runs.states import Counts
 from worker.telemetry.logs import get_logger
@@ -180,6 +181,8 @@ class RequestImports:
             self.context.note_progress()
         if tally.months:
             self.context.clear_cache(self.job.user_id, frozenset(tally.months))
+        if leaves_doubt(share, tally):
+            self._fail(share.account, RowsToldAgainError(), status="partial")
         if (failure := delivery.failures.get(share.account.external_id)) is not None:
             self._fail(share.account, failure, status="partial" if share.rows else "failed")
         return tally.counts.delivered

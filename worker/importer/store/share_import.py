@@ -83,8 +83,17 @@ def _note_rejections_and_counts(
         share.job,
         _result(share, tally.counts),
         window=share.request.window if share.is_whole else None,
-        cursor=delivery.next_cursor if delivery.continues else None,
+        cursor=delivery.next_cursor if delivery.continues and not leaves_doubt(share, tally) else None,
     )
+
+
+def leaves_doubt(share: AccountShare, tally: AccountTally) -> bool:
+    """Return whether a part of a list of changes tells known rows again, so that all has to be read instead.
+
+    A first reading goes on: it is what reads all.
+    """
+    goes_on = share.delivery.continues and share.account.history_from_on is not None
+    return bool(tally.told_again) and goes_on
 
 
 def _result(share: AccountShare, counts: Counts) -> AccountResult:
@@ -119,6 +128,10 @@ def _note_progress(session: Session, share: AccountShare, tally: AccountTally, c
         _save_own_cursor(session, share)
     elif delivery.complete:
         _save_progress(session, share, tally, context)
+    if leaves_doubt(share, tally) or (delivery.complete and tally.told_again):
+        # Read from the beginning, equal rows can be counted.
+        row = session.get_one(BankConnectionAccount, account.id)
+        row.history_from_on, row.history_complete, row.cursor = None, False, None
 
 
 def _note_assumed_currency(session: Session, share: AccountShare) -> None:
@@ -157,9 +170,6 @@ def _save_progress(session: Session, share: AccountShare, tally: AccountTally, c
     row.history_complete = progress.history_complete
     row.lateness_days = progress.lateness_days
     _save_own_cursor(session, share)
-    if tally.told_again:
-        # Read from the beginning, equal rows can be counted.
-        row.history_from_on, row.history_complete, row.cursor = None, False, None
 
 
 def _save_own_cursor(session: Session, share: AccountShare) -> None:
