@@ -48,6 +48,7 @@ SQLSTATES: Mapping[str, DatabaseTrouble] = {
     "57P02": _T.AWAY,  # crash_shutdown
     "57P05": _T.AWAY,  # idle_session_timeout
     "25P03": _T.AWAY,  # idle_in_transaction_session_timeout
+    "25P04": _T.AWAY,  # transaction_timeout, of a role or of the server
     "53100": _T.FULL,  # disk_full
     "53200": _T.FULL,  # out_of_memory
     "28P01": _T.REFUSED,  # invalid_password

@@ -11,6 +11,7 @@ from functools import partial
 
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
+from psycopg2.errors import QueryCanceled
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -208,6 +209,9 @@ def _work(runtime: Runtime, claimed: ClaimedRun, keeper: LeaseKeeper, light: Lig
     except SoftTimeLimitExceeded:
         raise StopRequestedError("the run ran into its time limit") from None
     except Exception as error:  # the outermost handler: a defect has to be recorded in the row
+        if isinstance(error, DBAPIError) and isinstance(error.orig, QueryCanceled):
+            # What waits for a lock gives up long before: this statement is slow itself, and may be so for ever.
+            raise StopRequestedError("a statement took longer than it may, in every try") from None
         if isinstance(error, DBAPIError) and is_contention(error):
             raise TransactionInTheWayError(f"{type(error.orig).__name__} in every try") from None
         if isinstance(error, DBAPIError) and is_away(error):
