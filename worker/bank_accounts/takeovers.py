@@ -15,7 +15,7 @@ from worker.importer.decide.stored_row import ExpenseFields, StoredRow
 from worker.importer.store.expenses.rows import insert_expenses, update_expenses
 from worker.importer.store.rows.bulk import next_ids
 from worker.importer.store.rows.changes import expense_from_json, record_without_line
-from worker.importer.store.rows.load import load_details
+from worker.importer.store.rows.load import load_in_full
 from worker.importer.store.write import BASE_COLUMNS, LINE_COLUMNS
 from worker.models import BankTransaction
 
@@ -82,7 +82,7 @@ def split_takeover(session: Session, row: BankTransaction, run_id: uuid.UUID) ->
         raise ConflictError(f"row {row.id} took no other's place")
     if row.transfer_peer_id is not None:
         raise ConflictError(f"row {row.id} is a leg of a transfer: take that back first")
-    (known,) = load_details(session, [row.id]).values()
+    (known,) = load_in_full(session, [row.id]).values()
     image = change.before_image["transaction"]
     (new_id,) = next_ids(session, "bank_transactions", 1)
     which = {"id": row.id, "new_id": new_id, "run_id": run_id}

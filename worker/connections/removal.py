@@ -6,7 +6,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from worker.importer.store.expenses.rows import delete_expenses
-from worker.importer.store.rows.load import load_details
+from worker.importer.store.rows.load import load_in_full
 from worker.importer.store.sources.leading_fields import let_sources_lead
 from worker.importer.store.sources.twins import hand_to_twins
 from worker.models import BankConnection, BankConnectionAccount, BankImportRun, BankTransaction
@@ -74,7 +74,7 @@ def _delete_written(session: Session, row: BankConnection) -> tuple[int, frozens
         .where(BankTransaction.account_id.in_(mine), BankTransaction.expense_state == "own")
         .where(BankTransaction.expense_id.is_not(None))
     )
-    handed = hand_to_twins(session, list(load_details(session, session.scalars(with_expense)).values()), None)
+    handed = hand_to_twins(session, list(load_in_full(session, session.scalars(with_expense)).values()), None)
     rows = select(BankTransaction.expense_id).where(BankTransaction.id.in_(with_expense))
     expense_ids = [expense_id for expense_id in session.scalars(rows) if expense_id is not None]
     # Unlike expenses that a user deleted one by one, these return when the bank is linked again.

@@ -17,8 +17,8 @@ PROMISED = rules(windows_complete=True)
 
 def plan(lines, known=(), coverage=COMPLETE, rules=PROMISED, *, counterparts=(), **evidence):
     matches = match_by_identity(lines, [key(r) for r in known], {}, coverage)
-    details, expenses = {r.id: r for r in known}, UserExpenses(counterparts=counterparts)
-    return make_plan(matches, Evidence(coverage=coverage, details=details, expenses=expenses, **evidence), rules)
+    in_full, expenses = {r.id: r for r in known}, UserExpenses(counterparts=counterparts)
+    return make_plan(matches, Evidence(coverage=coverage, in_full=in_full, expenses=expenses, **evidence), rules)
 
 
 NEW = {
@@ -98,7 +98,7 @@ def test_a_row_that_a_new_line_links_to_is_neither_absent_nor_replaced_where_it_
     matches = match_by_identity(lines, [], {}, COMPLETE)
     made = make_plan(
         matches,
-        Evidence(coverage=COMPLETE, details={purchase.id: purchase}, delivered=frozenset({purchase.id})),
+        Evidence(coverage=COMPLETE, in_full={purchase.id: purchase}, delivered=frozenset({purchase.id})),
         PROMISED,
     )
     assert (len(made.creates), made.changes, made.newly_absent) == (2, [], [])

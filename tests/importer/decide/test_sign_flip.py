@@ -74,9 +74,9 @@ def test_rows_follow_a_person_who_inverts_their_account_and_no_bank(ids, by):
     }
     matches = match_by_identity(lines, [key(stored) for stored in known], {}, COMPLETE)
     match_inverted_rows(matches, opposite)
-    details = {stored.id: stored for stored in known}
-    assert signs_flipped(matches, details, COMPLETE, 0)
-    assert inverted_by_user(matches, details, opposite) == (by == "the person")
+    in_full = {stored.id: stored for stored in known}
+    assert signs_flipped(matches, in_full, COMPLETE, 0)
+    assert inverted_by_user(matches, in_full, opposite) == (by == "the person")
     assert {match.known_id: match.line.amount for match in matches.changed} == (
         {1: Decimal(1), 2: Decimal(-20)} if by == "the person" or ids[0] else {}
     )

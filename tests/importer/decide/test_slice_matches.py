@@ -20,8 +20,8 @@ def found_and_corrected(said, stored, context=TRUSTED, named=(), *, whole_days=T
     delivered = [fingerprint(one, context, context.fingerprint_salt) for one in said]
     rows = read_slice(delivered, StoredKeys(rows=[key(one) for one in stored]), context, chosen)
     found = match_slice(rows, COMPLETE, context, chosen)
-    details = {one.id: one for one in stored if one.id in found.undecided.union(named)}
-    full = RowsInFull(details=details, named=dict.fromkeys(named, "p"))
+    in_full = {one.id: one for one in stored if one.id in found.undecided.union(named)}
+    full = RowsInFull(by_id=in_full, named=dict.fromkeys(named, "p"))
     return found, correct_matches(found, full, COMPLETE, chosen, first_load=first_load)
 
 

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from worker.connectors.base import Window
-from worker.importer.fetch.window import HistoryLimits, Progress, advance, refresh_windows
+from worker.importer.fetch.window import DaysRead, HistoryLimits, advance, refresh_windows
 
 TODAY = date(2026, 6, 15)
 LIMITS = HistoryLimits(today=TODAY, overlap_days=45, history_days=365)
@@ -17,8 +17,8 @@ def on(days: int) -> date:
     return TODAY + timedelta(days=days)
 
 
-def read_to(days: int) -> Progress:
-    return Progress(watermark_on=on(days), history_from_on=LIMITS.oldest_on, history_complete=True)
+def read_to(days: int) -> DaysRead:
+    return DaysRead(watermark_on=on(days), history_from_on=LIMITS.oldest_on, history_complete=True)
 
 
 @pytest.mark.parametrize(
@@ -32,14 +32,14 @@ def read_to(days: int) -> Progress:
     ],
 )
 def test_a_watermark_that_lies_ahead_is_not_believed(watermark_days, from_on, watermark_on):
-    progress = read_to(watermark_days)
-    (window,) = refresh_windows(progress, LIMITS)
+    days_read = read_to(watermark_days)
+    (window,) = refresh_windows(days_read, LIMITS)
     assert window == Window(from_on=from_on, to_on=TODAY)
-    assert advance(progress, window, LIMITS).watermark_on == watermark_on
+    assert advance(days_read, window, LIMITS).watermark_on == watermark_on
 
 
 def test_after_a_watermark_that_lay_ahead_history_counts_as_unread_until_it_was_read():
     newest = Window(from_on=on(-10), to_on=TODAY)
-    progress = advance(read_to(400), newest, LIMITS)
-    assert progress == Progress(watermark_on=TODAY, history_from_on=on(-10))
-    assert advance(progress, ALL, LIMITS).history_complete
+    days_read = advance(read_to(400), newest, LIMITS)
+    assert days_read == DaysRead(watermark_on=TODAY, history_from_on=on(-10))
+    assert advance(days_read, ALL, LIMITS).history_complete

@@ -240,14 +240,14 @@ class MemoryLedger:
             if line.pending_external_id
             for i in self._by_external_id(line.pending_external_id)
         }
-        details = {
+        in_full = {
             i: replace(self.rows[i], absent_days=self._absent_days(self.rows[i], world))
             for i in sorted(undecided_ids(matches, coverage) | removed | linked)
         }
         plan = make_plan(
             matches,
             Evidence(
-                details=details,
+                in_full=in_full,
                 coverage=coverage,
                 listed_as_removed=removed,
                 only_changes=world.style == Style.CHANGES,

@@ -12,7 +12,7 @@ from worker.importer.store.rows import load
 STATEMENTS = {
     "orphans": (second_look._ORPHANS, {"account_id": 1, "show_both": False}),
     "obsolete questions": (obsolete._CLOSE, {"user_id": 1, "settled_by": ""}),
-    "rows in full": (load._DETAILS, {"ids": "{1}"}),
+    "rows in full": (load._IN_FULL, {"ids": "{1}"}),
 }
 
 

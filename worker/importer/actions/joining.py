@@ -17,7 +17,7 @@ from worker.importer.decide.reasons import Reason
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State
 from worker.importer.store.expenses.rows import delete_expenses, set_categories, update_expenses
 from worker.importer.store.pending.booked_beside import join_booked_beside
-from worker.importer.store.rows.load import load_details
+from worker.importer.store.rows.load import load_in_full
 from worker.importer.store.sources.expense_handover import join_pair
 from worker.importer.store.sources.leading_fields import let_sources_lead
 from worker.models import BankMatchSuggestion, BankTransaction
@@ -111,7 +111,7 @@ def _apply_edits(session: Session, row_id: int, typed_id: int, run_id: uuid.UUID
 
     Raises: ConflictError when the two differ in money and in neither it is what the bank says.
     """
-    row = load_details(session, [row_id])[row_id]
+    row = load_in_full(session, [row_id])[row_id]
     if row.expense_id is None or row.expense is None or row.base is None or not row.changed_by_user:
         return set()
     *fields, category_id = session.execute(_TYPED, {"id": typed_id}).one()

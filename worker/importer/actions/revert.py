@@ -27,7 +27,7 @@ from worker.importer.store.expenses.rows import delete_expenses, insert_expenses
 from worker.importer.store.questions.obsolete import CLOSED_AS_OBSOLETE
 from worker.importer.store.rows.bulk import next_ids, run_values
 from worker.importer.store.rows.changes import record_without_line
-from worker.importer.store.rows.load import load_details, present_categories
+from worker.importer.store.rows.load import load_in_full, present_categories
 from worker.importer.store.sources.joined_rows import meet_again
 from worker.importer.store.sources.leading_fields import let_sources_lead
 from worker.importer.store.sources.twins import hand_to_twins, point_to_ends, without_expense
@@ -123,9 +123,9 @@ def revert_run(session: Session, job: Job) -> tuple[Outcome, set[str]]:
     ids = list(session.execute(_CREATED, {"run_id": job.target_run_id}).scalars())
     images = {row.transaction_id: row.before_image for row in session.execute(_CHANGED, {"run_id": job.target_run_id})}
     inherited = {row.transaction_id: row.expense for row in session.execute(_INHERITED, {"run_id": job.target_run_id})}
-    details = load_details(session, [*ids, *images])
+    in_full = load_in_full(session, [*ids, *images])
     reverted = Reverted()
-    undos = list(undo_rows(details.values(), frozenset(ids), images, inherited, reverted.kept))
+    undos = list(undo_rows(in_full.values(), frozenset(ids), images, inherited, reverted.kept))
     undos, heirs = _leave_to_twins(session, job, undos)
     _apply(session, job, undos, reverted)
     reverted.months |= let_sources_lead(session, heirs, job.lease.run_id, also_alone=True)

@@ -9,7 +9,7 @@ from worker.importer.decide.plan import Plan
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.row_update import take_removal_back, tombstone
 from worker.importer.decide.stored_row import State
-from worker.importer.store.rows.load import load_details
+from worker.importer.store.rows.load import load_in_full
 from worker.importer.store.write import write_plan
 from worker.importer.store.write_target import WriteTarget
 from worker.models import BankConnectionAccount, BankMatchSuggestion, BankTransaction
@@ -27,7 +27,7 @@ def take_for_gone(session: Session, suggestion: BankMatchSuggestion) -> set[str]
     waits = suggestion.reason == Reason.STILL_PENDING and row.state == State.PENDING
     if row.absent_since_at is None and not waits:
         raise ConflictError("the bank delivers this row again")
-    known = load_details(session, [row.id])[row.id]
+    known = load_in_full(session, [row.id])[row.id]
     gone = tombstone(known, Reason.STILL_PENDING if waits else Reason.WITHDRAWN, still_listed=waits)
     return _write(session, suggestion, row, Plan(changes=[gone]), RunKind.ANSWER)
 
@@ -41,7 +41,7 @@ def take_for_there(session: Session, suggestion: BankMatchSuggestion) -> set[str
     waits = suggestion.reason == Reason.STILL_PENDING
     if row.state != (State.PENDING if waits else State.REMOVED) or row.expense_id is not None:
         raise ConflictError("the bank told of the row since: its expense is as that said")
-    known = load_details(session, [row.id])[row.id]
+    known = load_in_full(session, [row.id])[row.id]
     back = take_removal_back(known, Reason.UNMATCHED, State.PENDING if waits else State.POSTED)
     plan = Plan(changes=[back], newly_absent=[] if waits else [row.id])
     return _write(session, suggestion, row, plan, RunKind.UNMATCH)

@@ -27,20 +27,20 @@ class Evidence:
     Attributes:
         coverage: What the delivery proves.
         only_changes: The delivery has every change since the cursor: a row that it does not mention is as it was.
-        details: The rows that changed, are absent or were removed, with all fields.
+        in_full: The rows that changed, are absent or were removed, with all fields.
         listed_as_removed: Ids of the rows that the bank lists as removed.
         expenses: What the user has that new lines may match.
         rows_set_aside: How many stored rows `read_slice` set aside as unchanged.
         named: Ids of rows that posted lines name as their pending ones, each with the id by which they do.
-        delivered: Ids of those of `details` that this slice or an earlier one has: neither absent nor replaced.
+        delivered: Ids of those of `in_full` that this slice or an earlier one has: neither absent nor replaced.
         common_words: Words that most texts of the account have.
-        maybe_restated: Ids of those of `details` that the delivery lacks although it has all rows of their days.
+        maybe_restated: Ids of those of `in_full` that the delivery lacks although it has all rows of their days.
         taken_identities: Identities that rows on other days have.
     """
 
     coverage: Coverage
     only_changes: bool = False
-    details: Mapping[int, StoredRow] = field(default_factory=dict)
+    in_full: Mapping[int, StoredRow] = field(default_factory=dict)
     listed_as_removed: frozenset[int] = frozenset()
     expenses: UserExpenses = field(default_factory=UserExpenses)
     rows_set_aside: int = 0
@@ -96,7 +96,7 @@ def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> 
         common_words=evidence.common_words,
     )
     updates: list[tuple[StoredRow, Line, Reason | None]]
-    updates = [(evidence.details[match.known_id], match.line, None) for match in matches.changed]
+    updates = [(evidence.in_full[match.known_id], match.line, None) for match in matches.changed]
     updates += [(match.right.known, match.left, match.reason) for match in became]
     matched_lines = {match.left_place for match in became}
     new = [line for place, line in enumerate(matches.new) if place not in matched_lines]
@@ -114,7 +114,7 @@ def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> 
         | matches.delivered_ids
         | (evidence.delivered - evidence.listed_as_removed)
     )
-    undelivered = [row for row in evidence.details.values() if row.id not in delivered]
+    undelivered = [row for row in evidence.in_full.values() if row.id not in delivered]
     left_over = [row for row in undelivered if row.state != State.REMOVED or row.returned_by_revert]
     removals = [tombstone(row, reason) for row in left_over if (reason := _removal_reason(row, evidence, rules))]
     changes += removals
@@ -153,7 +153,7 @@ def _candidates(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -
     A row that was removed before matters only if a user had deleted or changed its expense.
     """
     candidates = []
-    for row in evidence.details.values():
+    for row in evidence.in_full.values():
         explicit, named = row.id in evidence.listed_as_removed, row.id in evidence.named
         if row.id in matches.delivered_ids or (
             row.id in evidence.delivered and row.state == State.POSTED and not explicit

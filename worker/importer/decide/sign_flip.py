@@ -21,21 +21,21 @@ MIN_TIMES_MORE = 4
 
 
 def signs_flipped(
-    matches: IdentityMatches, details: Mapping[int, StoredRow], coverage: Coverage, rows_set_aside: int
+    matches: IdentityMatches, in_full: Mapping[int, StoredRow], coverage: Coverage, rows_set_aside: int
 ) -> bool:
     """Return whether every delivered posted row has the opposite sign now.
 
     One row may have been corrected by the bank; one row that kept its sign says that the others were.
 
     Args:
-        details: The stored rows that changed or are absent.
+        in_full: The stored rows that changed or are absent.
         rows_set_aside: How many stored rows were set aside as unchanged before.
     """
     if rows_set_aside or matches.unchanged:
         return False
     flipped = 0
     for match in matches.changed:
-        row = details[match.known_id]
+        row = in_full[match.known_id]
         if State.PENDING in (row.state, State.PENDING if match.line.pending else None) or not row.amount:
             continue
         if match.line.amount != -row.amount:
@@ -46,7 +46,7 @@ def signs_flipped(
     for key in matches.undelivered:
         if key.state != State.POSTED or not (coverage.window is None or coverage.covers(key.day)):
             continue
-        absent = details.get(key.id)
+        absent = in_full.get(key.id)
         if absent is None or not new[absent.currency, -absent.amount, absent.stated_on]:
             return False
         flipped += 1
@@ -85,20 +85,20 @@ def match_inverted_rows(matches: IdentityMatches, opposite: Mapping[bytes, bytes
 
 
 def inverted_by_user(
-    matches: IdentityMatches, details: Mapping[int, StoredRow], opposite: Mapping[bytes, bytes]
+    matches: IdentityMatches, in_full: Mapping[int, StoredRow], opposite: Mapping[bytes, bytes]
 ) -> bool:
     """Return whether the bank states a row as before, and only the user's choice of the sign changed it."""
-    return any(opposite.get(match.line.fingerprint) == details[match.known_id].fingerprint for match in matches.changed)
+    return any(opposite.get(match.line.fingerprint) == in_full[match.known_id].fingerprint for match in matches.changed)
 
 
-def states_opposite_signs(rows: Sequence[SourceRow], beside: Sequence[SourceRow]) -> bool:
+def states_opposite_signs(rows: Sequence[SourceRow], others: Sequence[SourceRow]) -> bool:
     """Return whether a new source states the rows of an account's other sources with the opposite sign.
 
     Args:
         rows: Of the new source.
-        beside: Of the others, of the same days.
+        others: Of the others, of the same days.
     """
-    known = Counter((row.on, row.currency, row.amount) for row in beside)
+    known = Counter((row.on, row.currency, row.amount) for row in others)
     equal = Counter((row.on, row.currency, row.amount) for row in rows) & known
     opposite = Counter((row.on, row.currency, -row.amount) for row in rows) & known
     return opposite.total() >= MIN_OPPOSITE and opposite.total() >= MIN_TIMES_MORE * equal.total()

@@ -42,11 +42,11 @@ class RowsInFull:
     """Stored rows with all fields.
 
     Attributes:
-        details: The undecided rows and those that new lines name, by their ids.
+        by_id: The undecided rows and those that new lines name, by their ids.
         named: Ids of the rows that new lines name, each with the provider's id by which they do.
     """
 
-    details: Mapping[int, StoredRow]
+    by_id: Mapping[int, StoredRow]
     named: Mapping[int, str]
 
 
@@ -105,16 +105,16 @@ def correct_matches(
         found: What was recognised by identity and content.
         first_load: The account had no rows before.
     """
-    matches, details = found.matches.copied(), rows.details
-    _release_named(matches, [id_ for id_ in rows.named if details[id_].state == State.PENDING])
-    set_reused_ids_apart(matches, details, coverage)
-    flipped = signs_flipped(matches, details, coverage, found.rows_set_aside)
-    without_expense = [match for match in matches.changed if details[match.known_id].expense_id is None]
+    matches, in_full = found.matches.copied(), rows.by_id
+    _release_named(matches, [id_ for id_ in rows.named if in_full[id_].state == State.PENDING])
+    set_reused_ids_apart(matches, in_full, coverage)
+    flipped = signs_flipped(matches, in_full, coverage, found.rows_set_aside)
+    without_expense = [match for match in matches.changed if in_full[match.known_id].expense_id is None]
     lines = [*matches.new, *(match.line for match in without_expense)]
     changed = (match.line for match in matches.changed)
     return CorrectedMatches(
         matches=matches,
-        signs_flipped=flipped and not inverted_by_user(matches, details, found.opposite),
+        signs_flipped=flipped and not inverted_by_user(matches, in_full, found.opposite),
         maybe_restated=frozenset(_maybe_restated(matches)) if rules.whole_days else frozenset(),
         identities=[] if first_load else possible_identities((*matches.new, *changed), matches.next_occurrence),
         without_expense=[match.known_id for match in without_expense],

@@ -13,8 +13,8 @@ from worker.importer.account_state import AccountState
 from worker.importer.context import ImportContext
 from worker.importer.fetch.window import (
     HISTORY_DAYS,
+    DaysRead,
     HistoryLimits,
-    Progress,
     import_windows,
     out_of_reach,
     refresh_windows,
@@ -44,9 +44,9 @@ class FetchRequest:
     replays: bool = False
 
 
-def progress_of(account: AccountState | BankConnectionAccount) -> Progress:
+def days_read_of(account: AccountState | BankConnectionAccount) -> DaysRead:
     """Return how far an account was read."""
-    return Progress(
+    return DaysRead(
         watermark_on=account.watermark_on,
         history_from_on=account.history_from_on,
         history_complete=account.history_complete,
@@ -104,7 +104,7 @@ def days_lost(job: Job, requests: list[FetchRequest], capabilities: Capabilities
     """Say whether an outage lasted longer than the provider's memory, so that days between are never read."""
     limits = history_limits(job, capabilities, context)
     by_windows = [account for request in requests if not request.by_cursor for account in request.accounts]
-    return job.kind == RunKind.REFRESH and any(out_of_reach(progress_of(account), limits) for account in by_windows)
+    return job.kind == RunKind.REFRESH and any(out_of_reach(days_read_of(account), limits) for account in by_windows)
 
 
 def _cursor_requests(
@@ -138,7 +138,7 @@ def _under_its_ids(account: AccountState, listed_ids: Collection[str]) -> list[A
 
 def _windows(job: Job, account: AccountState, limits: HistoryLimits) -> list[Window]:
     if job.kind == RunKind.REFRESH:
-        windows = refresh_windows(progress_of(account), limits)
+        windows = refresh_windows(days_read_of(account), limits)
     else:
         windows = import_windows(job.from_on, job.to_on, limits)
     read = job.read.get(account.id)

@@ -17,7 +17,7 @@ LATENESS_MARGIN_DAYS = 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class DaysRead:
     """How far an account was read.
 
     Attributes:
@@ -51,43 +51,43 @@ class HistoryLimits:
         return self.today - timedelta(days=self.history_days)
 
 
-def refresh_windows(progress: Progress, limits: HistoryLimits) -> list[Window]:
+def refresh_windows(days_read: DaysRead, limits: HistoryLimits) -> list[Window]:
     """Return the windows of a refresh: the overlap and the gap since the watermark, then unread history newest first.
 
     The gap is walked forward, so that the watermark follows it and an interrupted one goes on where it stopped. An
     account that was never read gets its whole history.
     """
-    progress = _without_future_days(progress, limits)
-    if progress.watermark_on is None:
+    days_read = _without_future_days(days_read, limits)
+    if days_read.watermark_on is None:
         return pieces(limits.oldest_on, limits.today, limits)
-    overlap = max(limits.overlap_days, progress.lateness_days + LATENESS_MARGIN_DAYS if progress.lateness_days else 0)
-    since = max(progress.watermark_on - timedelta(days=overlap), limits.oldest_on)
+    overlap = max(limits.overlap_days, days_read.lateness_days + LATENESS_MARGIN_DAYS if days_read.lateness_days else 0)
+    since = max(days_read.watermark_on - timedelta(days=overlap), limits.oldest_on)
     recent = pieces(since, limits.today, limits)[::-1]
-    if progress.history_complete or progress.history_from_on is None or since <= progress.history_from_on:
+    if days_read.history_complete or days_read.history_from_on is None or since <= days_read.history_from_on:
         older_to = since - timedelta(days=1)
     else:
-        older_to = progress.history_from_on - timedelta(days=1)
-    if progress.history_complete or older_to < limits.oldest_on:
+        older_to = days_read.history_from_on - timedelta(days=1)
+    if days_read.history_complete or older_to < limits.oldest_on:
         return recent
     return recent + pieces(limits.oldest_on, older_to, limits)
 
 
-def _without_future_days(progress: Progress, limits: HistoryLimits) -> Progress:
-    """Return the progress without days that cannot have been read yet.
+def _without_future_days(days_read: DaysRead, limits: HistoryLimits) -> DaysRead:
+    """Return the days read without days that cannot have been read yet.
 
     A watermark after tomorrow, for zones differ by a day, was written by a clock that was ahead. What was read then is
     unknown, so that everything is read again.
     """
-    if progress.watermark_on is None or progress.watermark_on <= limits.today:
-        return progress
-    if progress.watermark_on <= limits.today + timedelta(days=1):
-        return replace(progress, watermark_on=limits.today)
-    return Progress(lateness_days=progress.lateness_days)
+    if days_read.watermark_on is None or days_read.watermark_on <= limits.today:
+        return days_read
+    if days_read.watermark_on <= limits.today + timedelta(days=1):
+        return replace(days_read, watermark_on=limits.today)
+    return DaysRead(lateness_days=days_read.lateness_days)
 
 
-def out_of_reach(progress: Progress, limits: HistoryLimits) -> bool:
+def out_of_reach(days_read: DaysRead, limits: HistoryLimits) -> bool:
     """Say whether days after the watermark are older than the oldest day that may be requested."""
-    return progress.watermark_on is not None and progress.watermark_on + timedelta(days=1) < limits.oldest_on
+    return days_read.watermark_on is not None and days_read.watermark_on + timedelta(days=1) < limits.oldest_on
 
 
 def import_windows(from_on: date | None, to_on: date | None, limits: HistoryLimits) -> list[Window]:
@@ -129,23 +129,23 @@ def _first_day(window: Window) -> date:
     return window.from_on
 
 
-def advance(progress: Progress, window: Window, limits: HistoryLimits, *, latest_late_days: int = 0) -> Progress:
-    """Return the progress after a window was read completely.
+def advance(days_read: DaysRead, window: Window, limits: HistoryLimits, *, latest_late_days: int = 0) -> DaysRead:
+    """Return the days read after a window was read completely.
 
     The watermark never passes today, and never goes back unless it had passed it.
     """
-    progress = _without_future_days(progress, limits)
+    days_read = _without_future_days(days_read, limits)
     read_to = min(window.to_on, limits.today)
-    watermark_on = progress.watermark_on
+    watermark_on = days_read.watermark_on
     joins = watermark_on is None or window.from_on <= max(watermark_on + timedelta(days=1), limits.oldest_on)
     if joins and (watermark_on is None or read_to > watermark_on):
         watermark_on = read_to
-    history_from_on = progress.history_from_on
+    history_from_on = days_read.history_from_on
     if history_from_on is None or window.from_on < history_from_on <= window.to_on + timedelta(days=1):
         history_from_on = window.from_on
-    return Progress(
+    return DaysRead(
         watermark_on=watermark_on,
         history_from_on=history_from_on,
-        history_complete=progress.history_complete or history_from_on <= limits.oldest_on,
-        lateness_days=max(progress.lateness_days, latest_late_days),
+        history_complete=days_read.history_complete or history_from_on <= limits.oldest_on,
+        lateness_days=max(days_read.lateness_days, latest_late_days),
     )

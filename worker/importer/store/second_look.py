@@ -28,7 +28,7 @@ from worker.importer.store.pending.leftover import decide_pending, remove_abando
 from worker.importer.store.questions.obsolete import close_obsolete_questions
 from worker.importer.store.questions.suggestions import IS_ASKED, suggest
 from worker.importer.store.rows.changes import record_without_line
-from worker.importer.store.rows.load import load_details
+from worker.importer.store.rows.load import load_in_full
 from worker.importer.store.sources.expense_handover import let_follow
 from worker.importer.store.sources.leading_fields import let_sources_lead
 from worker.importer.store.sources.rearrange import let_equal_rows_meet
@@ -191,16 +191,16 @@ def _match_rows(
     with_twins: bool = True,
 ) -> set[str]:
     ids = sorted({row.id for row in doubtful} - {None})
-    rows = [row for row in load_details(session, ids).values() if row.expense is not None]
+    rows = [row for row in load_in_full(session, ids).values() if row.expense is not None]
     if not rows:
         return set()
     asked = load_asked(session, ids)
     maybe = [*(row.expense_id for row in doubtful), *(partner.expense_id for _, partner in asked.open)]
-    beside = _expenses_beside(session, job, account, rows, {id_ for id_ in maybe if id_ is not None})
-    beside = [one for one in beside if with_twins or one.twin_id is None]
-    spans = load_spans(session, account, ()) if any(one.twin_id is not None for one in beside) else None
+    nearby = _expenses_nearby(session, job, account, rows, {id_ for id_ in maybe if id_ is not None})
+    nearby = [one for one in nearby if with_twins or one.twin_id is None]
+    spans = load_spans(session, account, ()) if any(one.twin_id is not None for one in nearby) else None
     apart = asked.apart([row.id for row in rows])
-    found = match_user_expenses([_as_line(row) for row in rows], beside, spans, apart=apart)
+    found = match_user_expenses([_as_line(row) for row in rows], nearby, spans, apart=apart)
     lock_if_unchanged(session, [m.right for m in (*found.matches, *found.suggestions) if m.right.twin_id is None])
     months: set[str] = set()
     twins: list[int] = []
@@ -229,7 +229,7 @@ def _is_older(expense: Counterpart, row: StoredRow) -> bool:
     return expense.twin_id is None and (expense.expense_id or 0) < (row.expense_id or 0)
 
 
-def _expenses_beside(
+def _expenses_nearby(
     session: Session, job: Job, account: AccountState, rows: Sequence[StoredRow], added: Collection[int]
 ) -> list[Counterpart]:
     """Return expenses that may match these rows: those added since, and those of other connections."""

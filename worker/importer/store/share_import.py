@@ -19,7 +19,7 @@ from worker.importer.decide.read.days import common_time_of_day
 from worker.importer.decide.read.line import Rejection
 from worker.importer.decide.slice_rows import StoredKeys
 from worker.importer.fetch.read_ahead import read_ahead
-from worker.importer.fetch.request_plan import history_limits, progress_of
+from worker.importer.fetch.request_plan import days_read_of, history_limits
 from worker.importer.fetch.slices import SLICE_ROWS, Slice, slices
 from worker.importer.fetch.window import advance
 from worker.importer.outcome import AccountResult, AccountTally
@@ -50,7 +50,7 @@ def import_share(session: Session, share: AccountShare, context: ImportContext) 
             rejections += import_slice(session, share, slice_, removed, seen, tally)
     _note_rejections_and_counts(session, share, tally, rejections)
     _note_assumed_currency(session, share)
-    _note_progress(session, share, tally, context)
+    _note_days_read(session, share, tally, context)
     return tally
 
 
@@ -116,7 +116,7 @@ _NOTE_UNREAD = text(
 )
 
 
-def _note_progress(session: Session, share: AccountShare, tally: AccountTally, context: ImportContext) -> None:
+def _note_days_read(session: Session, share: AccountShare, tally: AccountTally, context: ImportContext) -> None:
     """Note the days that were read, and move watermark and cursor."""
     account, delivery, request = share.account, share.delivery, share.request
     if share.is_whole:
@@ -127,7 +127,7 @@ def _note_progress(session: Session, share: AccountShare, tally: AccountTally, c
     if delivery.continues:
         _save_own_cursor(session, share)
     elif delivery.complete:
-        _save_progress(session, share, tally, context)
+        _move_watermark(session, share, tally, context)
     if leaves_doubt(share, tally) or (delivery.complete and tally.told_again):
         # Read from the beginning, equal rows can be counted.
         row = session.get_one(BankConnectionAccount, account.id)
@@ -158,17 +158,17 @@ def _moment(transaction: Transaction) -> datetime | None:
     return transaction.booking_at or transaction.transaction_at
 
 
-def _save_progress(session: Session, share: AccountShare, tally: AccountTally, context: ImportContext) -> None:
+def _move_watermark(session: Session, share: AccountShare, tally: AccountTally, context: ImportContext) -> None:
     """Move watermark and cursor."""
     limits = history_limits(share.job, share.capabilities, context)
     # While history is read, old rows are not late.
     late_days = tally.late_days if share.account.history_complete else 0
     row = session.get_one(BankConnectionAccount, share.account.id)
-    progress = advance(progress_of(row), share.request.window, limits, latest_late_days=late_days)
-    row.watermark_on = progress.watermark_on
-    row.history_from_on = progress.history_from_on
-    row.history_complete = progress.history_complete
-    row.lateness_days = progress.lateness_days
+    days_read = advance(days_read_of(row), share.request.window, limits, latest_late_days=late_days)
+    row.watermark_on = days_read.watermark_on
+    row.history_from_on = days_read.history_from_on
+    row.history_complete = days_read.history_complete
+    row.lateness_days = days_read.lateness_days
     _save_own_cursor(session, share)
 
 

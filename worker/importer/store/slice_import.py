@@ -17,7 +17,7 @@ from worker.importer.store.expenses.locks import retry_while_changed
 from worker.importer.store.expenses.user_expenses import load_user_expenses
 from worker.importer.store.rows.changes import record_unchanged
 from worker.importer.store.rows.keys import load_slice_keys
-from worker.importer.store.rows.load import load_beside, load_undecided
+from worker.importer.store.rows.load import load_further, load_undecided
 from worker.importer.store.rows.seen import SeenRows
 from worker.importer.store.sources.leading_fields import let_sources_lead
 from worker.importer.store.transfers.pair import pair_transfers
@@ -82,22 +82,22 @@ def _decide_and_write(
     if corrected.signs_flipped:
         raise SignsFlippedError
     restated = corrected.maybe_restated - seen.row_ids
-    beside = load_beside(session, account.id, corrected, full, restated)
+    further = load_further(session, account.id, corrected, full, restated)
     expenses = load_user_expenses(
         session, share.job.user_id, account, corrected.visible, corrected.without_expense, seen.expense_ids
     )
     evidence = Evidence(
         coverage=coverage,
         only_changes=share.request.by_cursor and not share.request.replays and share.delivery.complete,
-        details={**beside.restated, **full.details},
+        in_full={**further.restated, **full.by_id},
         listed_as_removed=removed,
         expenses=expenses,
         rows_set_aside=found.rows_set_aside,
         named=full.named,
         delivered=frozenset(id_ for id_ in full.named if id_ in rows.set_aside.row_ids or id_ in seen.row_ids),
-        common_words=common_words(beside.latest_texts),
+        common_words=common_words(further.latest_texts),
         maybe_restated=restated,
-        taken_identities=beside.taken_identities,
+        taken_identities=further.taken_identities,
     )
     plan = make_plan(corrected.matches, evidence, rules)
     return corrected.matches, plan, _write(session, share, plan)

@@ -9,7 +9,7 @@ from worker.bank_accounts.unmatching import RowMatch, unmatch
 from worker.connectors.base import Account
 from worker.importer.decide.stored_row import ExpenseState
 from worker.importer.store.rows.changes import before_image
-from worker.importer.store.rows.load import load_details
+from worker.importer.store.rows.load import load_in_full
 
 
 @pytest.mark.parametrize("match", [RowMatch.EXPENSE, RowMatch.TWIN])
@@ -27,7 +27,7 @@ def test_how_a_row_was_is_kept_as_python_writes_it(sessions, user_id, match):
     state = ExpenseState.LINKED if match == RowMatch.EXPENSE else ExpenseState.TWIN
     row_id = one.sql("SELECT id FROM bank_transactions WHERE expense_state = :s", s=state)[0][0]
     with sessions() as session:
-        before = before_image(load_details(session, [row_id])[row_id])
+        before = before_image(load_in_full(session, [row_id])[row_id])
         undone = unmatch(session, row_id, user_id=user_id, match=match)
     kept = one.sql("SELECT before_image FROM bank_transaction_changes WHERE run_id = :r", r=undone.run_id)
     assert [row[0] for row in kept] == [before]

@@ -14,15 +14,15 @@ MAX_DAYS_UNDER_ONE_ID = 31
 """A row that changes moves no further, as one that was booked ahead may; another purchase under its id is further."""
 
 
-def set_reused_ids_apart(matches: IdentityMatches, details: Mapping[int, StoredRow], coverage: Coverage) -> None:
+def set_reused_ids_apart(matches: IdentityMatches, in_full: Mapping[int, StoredRow], coverage: Coverage) -> None:
     """Make lines rows of their own whose id stood for another purchase before.
 
     Args:
         matches: What was recognised; lines that are no longer their rows are new ones then.
-        details: The rows that changed, with all fields.
+        in_full: The rows that changed, with all fields.
     """
-    _give_rows_their_next_ids(matches, details, coverage)
-    reused = [match for match in matches.changed if _is_other_purchase(match.line, details[match.known_id], coverage)]
+    _give_rows_their_next_ids(matches, in_full, coverage)
+    reused = [match for match in matches.changed if _is_other_purchase(match.line, in_full[match.known_id], coverage)]
     for match in reused:
         matches.changed.remove(match)
         matches.delivered_ids.discard(match.known_id)
@@ -37,7 +37,7 @@ def set_reused_ids_apart(matches: IdentityMatches, details: Mapping[int, StoredR
             matches.shared_ids = {**matches.shared_ids, line.external_id: identity}
 
 
-def _give_rows_their_next_ids(matches: IdentityMatches, details: Mapping[int, StoredRow], coverage: Coverage) -> None:
+def _give_rows_their_next_ids(matches: IdentityMatches, in_full: Mapping[int, StoredRow], coverage: Coverage) -> None:
     """Give rows the new ids under which they are there again, where their old ones have another amount.
 
     Banks that number the rows of a day do so when one is inserted before the others.
@@ -46,7 +46,7 @@ def _give_rows_their_next_ids(matches: IdentityMatches, details: Mapping[int, St
     counts = Counter(line.content_key for line in posted)
     again = {line.content_key: line for line in posted if line.identity and counts[line.content_key] == 1}
     for place, match in enumerate(matches.changed):
-        known = details[match.known_id]
+        known = in_full[match.known_id]
         line = again.get(known.content_key)
         changed_hands = (
             match.line.identity is not None and match.line.amount != known.amount and known.state == State.POSTED

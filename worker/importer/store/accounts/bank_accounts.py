@@ -212,14 +212,14 @@ def _with_rows(
     """Add the rows of an account that are near those of the source; its newest one where none is."""
     if not rows:
         return facts
-    stored = rows_beside(session, source_id, bank_account_id, rows)
+    stored = rows_of_same_days(session, source_id, bank_account_id, rows)
     if not stored:
         newest = session.execute(_NEWEST, {"source_id": source_id, "bank_account_id": bank_account_id})
         stored = [SourceRow(**row._asdict()) for row in newest]
     return replace(facts, rows=stored)
 
 
-def rows_beside(
+def rows_of_same_days(
     session: Session, source_id: int, bank_account_id: int, rows: Sequence[SourceRow]
 ) -> Sequence[SourceRow]:
     """Return the rows of an account's other sources that are near those of a source, the newest first."""

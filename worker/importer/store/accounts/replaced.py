@@ -39,7 +39,7 @@ from worker.importer.store.accounts.bank_accounts import (
     last_compared_on,
     own_rows,
     recognise_source,
-    rows_beside,
+    rows_of_same_days,
 )
 from worker.importer.store.accounts.listed import take_currency
 from worker.importer.store.questions.suggestions import suggest_account
@@ -127,7 +127,7 @@ def _with_bank_account(session: Session, share: AccountShare) -> AccountState | 
     found = recognise_source(session, source.id, partial(delivered_rows, share))
     if found is not None and found[1].verdict == Recognition.SAME and found[0].bank_account_id is not None:
         rows = delivered_rows(share, None)
-        if states_opposite_signs(rows, rows_beside(session, source.id, found[0].bank_account_id, rows)):
+        if states_opposite_signs(rows, rows_of_same_days(session, source.id, found[0].bank_account_id, rows)):
             raise SignsFlippedError
         attach(session, source, found[0].bank_account_id)
         log.info("account.recognised", account_id=source.id, bank_account_id=source.bank_account_id)

@@ -13,7 +13,7 @@ from worker.importer.decide.reasons import Reason
 from worker.importer.decide.row_update import tombstone
 from worker.importer.job import Job
 from worker.importer.store.balances.proof import StatedBalances, prove_balance
-from worker.importer.store.rows.load import load_details
+from worker.importer.store.rows.load import load_in_full
 from worker.importer.store.transfers.pair import pair_transfers
 from worker.importer.store.write import write_plan
 from worker.importer.store.write_target import WriteTarget
@@ -59,7 +59,7 @@ def remove_uncounted(
         if row.on <= proof.balance_on
     ]
     target = WriteTarget(account_id=account.id, user_id=job.user_id, run_id=job.lease.run_id)
-    gone = load_details(session, uncounted(proof.difference, absent))
+    gone = load_in_full(session, uncounted(proof.difference, absent))
     plan = Plan(changes=[tombstone(row, Reason.UNCOUNTED) for row in gone.values()])
     written = write_plan(session, plan, target)
     return written.months | pair_transfers(session, job, target, plan, written)

@@ -173,7 +173,7 @@ def load_counterparts(
     """
     if not days:
         return []
-    values = _beside(account, days, amounts) | {"user_id": user_id, "split_days": MAX_DAYS_SPLIT}
+    values = _days_and_amounts(account, days, amounts) | {"user_id": user_id, "split_days": MAX_DAYS_SPLIT}
     rows = session.execute(_COUNTERPARTS, values | {"bank_account_id": account.bank_account_id})
     return [Counterpart(**row._asdict()) for row in rows]
 
@@ -186,11 +186,11 @@ def _load_rivals(
     Args:
         but: Ids of rows that are left out.
     """
-    rows = session.execute(_RIVALS, _beside(account, days, amounts) | {"but": list(but)})
+    rows = session.execute(_RIVALS, _days_and_amounts(account, days, amounts) | {"but": list(but)})
     return [SourceRow(**row._asdict()) for row in rows]
 
 
-def _beside(account: AccountState, days: Collection[date], amounts: Collection[Decimal]) -> dict[str, Any]:
+def _days_and_amounts(account: AccountState, days: Collection[date], amounts: Collection[Decimal]) -> dict[str, Any]:
     return {
         "account_id": account.id,
         "from_on": min(days) - _NEAR,

@@ -24,7 +24,7 @@ from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
 from worker.importer.store.expenses.own_expenses import give_expenses, replace_expense
 from worker.importer.store.expenses.rows import set_categories, update_expenses
 from worker.importer.store.rows.changes import expense_to_json, record_without_line
-from worker.importer.store.rows.load import latest_texts, load_details
+from worker.importer.store.rows.load import latest_texts, load_in_full
 from worker.importer.store.sources.expense_handover import HandOver, hand_over, join_pair, let_follow, make_twins
 from worker.importer.store.write_target import WriteTarget
 from worker.models import BankTransaction
@@ -74,7 +74,7 @@ def load_rows_beside(session: Session, account_id: int, went: Collection[int] = 
     found = session.execute(_BESIDE, values).all()
     if not found:
         return RowsBeside()
-    rows = load_details(session, {id_ for pair in found for id_ in (pair.pending_id, pair.posted_id)})
+    rows = load_in_full(session, {id_ for pair in found for id_ in (pair.pending_id, pair.posted_id)})
     return RowsBeside(
         pairs=[
             (rows[pair.pending_id], rows[pair.posted_id]) for pair in found if not rows[pair.pending_id].booked_as_other
@@ -111,7 +111,7 @@ def let_posted_rows_inherit(session: Session, target: WriteTarget) -> set[str]:
                 run_id=target.run_id,
                 states=frozenset({ExpenseState.OWN}),
             )
-            posted = load_details(session, [posted.id])[posted.id]
+            posted = load_in_full(session, [posted.id])[posted.id]
         effect = inherited_effect(pending, posted, went[pending.id], were_both_shown=were_both_shown)
         months |= set() if effect is None else _inherit(session, target, pending, posted, effect)
     return months
@@ -141,14 +141,14 @@ def join_booked_beside(
     if _purchase(pending) == _purchase(posted):
         hides = posted.expense_state == ExpenseState.TWIN and posted.twin_id == pending.id
         if hides and pending.state == State.REMOVED:  # what it kept for the answer is a deletion: the posted row's
-            before = load_details(session, [pending.id])[pending.id]
+            before = load_in_full(session, [pending.id])[pending.id]
             hand_over(session, [HandOver.of(before, posted.id)], run_id)
         return set()
     if (pending.state, posted.state) != (State.PENDING, State.POSTED):
         raise ConflictError("the bank took one of the rows back, or both rows are booked by now")
     if ExpenseState.TWIN in (pending.expense_state, posted.expense_state):
         return join_pair(session, _purchase(pending), _purchase(posted), run_id)
-    rows = load_details(session, [pending.id, posted.id])
+    rows = load_in_full(session, [pending.id, posted.id])
     before, after = rows[pending.id], rows[posted.id]
     if not (_stands(before) and _stands(after)):
         raise ConflictError("one of the two rows has no expense of its own any more")

@@ -20,7 +20,7 @@ from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
 from worker.importer.job import Job
 from worker.importer.store.pending.booked_beside import hide_posted_rows, load_rows_beside
 from worker.importer.store.questions.suggestions import ASK_AGAIN, suggest
-from worker.importer.store.rows.load import load_details
+from worker.importer.store.rows.load import load_in_full
 from worker.importer.store.write import write_plan
 from worker.importer.store.write_target import WriteTarget
 
@@ -109,7 +109,7 @@ def remove_abandoned(
     ids = list(session.execute(_ABANDONED, values).scalars()) if has_other_sources else []
     values = {"connection_id": job.connection_id, "grace_days": grace_days}
     ids += session.execute(_OF_MISSING_ACCOUNTS, values).scalars()
-    rows = [row for row in load_details(session, ids).values() if row.expense is not None and not row.changed_by_user]
+    rows = [row for row in load_in_full(session, ids).values() if row.expense is not None and not row.changed_by_user]
     return _remove(session, target, rows)
 
 
@@ -129,7 +129,7 @@ def decide_pending(
         return set()
     beside = load_rows_beside(session, account.id, {row.id for row in waiting if row.state == State.REMOVED})
     decided = decide_waiting(waiting, beside, grace_days=job.options.pending_grace_days, by_cursor=by_cursor)
-    hiding = load_details(session, decided.hiding_ids)
+    hiding = load_in_full(session, decided.hiding_ids)
     months = _remove(session, target, [*decided.booked, *hiding.values()])
     asked_pairs = ((*ids_of(pair), Reason.STILL_PENDING) for pair in decided.asked_pairs)
     suggest(session, target.user_id, target.run_id, "twin", asked_pairs)

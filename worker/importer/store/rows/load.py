@@ -28,7 +28,7 @@ _LOCK_EXPENSES = text(
     WHERE t.id = ANY(CAST(:ids AS bigint[])) ORDER BY e.id FOR UPDATE OF e"""
 )
 # The `+ 0` lets Postgres look a twin up by its row: by the account as well it would read all days of the account.
-_DETAILS = text(
+_IN_FULL = text(
     """SELECT t.id, t.identity, t.external_id, t.content_key, t.occurrence, t.fingerprint, t.state, t.stated_on,
         t.effective_on, t.value_on, t.transaction_on, t.amount, t.currency, t.description, t.counterparty, t.reference,
         extract(day FROM now() - t.absent_since_at)::int AS absent_days, t.expense_id, t.expense_state,
@@ -64,7 +64,7 @@ _LOCK_KEPT = text("SELECT id FROM expenses WHERE id = ANY(:ids) ORDER BY id FOR 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoredBeside:
+class FurtherRows:
     """What is stored beside the rows that were recognised.
 
     Attributes:
@@ -81,17 +81,17 @@ class StoredBeside:
 def load_undecided(session: Session, account_id: int, found: SliceMatches, removed: Collection[int]) -> RowsInFull:
     """Return the rows of a slice that are not decided yet, those that its lines name, and those of `removed`."""
     named = _ids_by_external_id(session, account_id, found.named_ids)
-    details = load_details(session, found.undecided.union(removed, named))
-    return RowsInFull(details=details, named=named)
+    in_full = load_in_full(session, found.undecided.union(removed, named))
+    return RowsInFull(by_id=in_full, named=named)
 
 
-def load_beside(
+def load_further(
     session: Session,
     account_id: int,
     corrected: CorrectedMatches,
     full: RowsInFull,
     restated: frozenset[int],
-) -> StoredBeside:
+) -> FurtherRows:
     """Return what else the plan of a slice needs of the account's rows.
 
     Args:
@@ -100,10 +100,10 @@ def load_beside(
         restated: Ids of the rows that new lines may state otherwise.
     """
     # Loaded once the signs are judged: where nothing is covered, the absence of these rows says nothing about them.
-    further = load_details(session, restated - full.details.keys())
-    is_like_some = corrected.matches.new and (further or full.details)
-    return StoredBeside(
-        restated=further,
+    restated_rows = load_in_full(session, restated - full.by_id.keys())
+    is_like_some = corrected.matches.new and (restated_rows or full.by_id)
+    return FurtherRows(
+        restated=restated_rows,
         # Rows of equal content may be filed under far days: booked together, bought weeks apart.
         taken_identities=stored_identities(session, account_id, corrected.identities),
         latest_texts=latest_texts(session, account_id) if is_like_some else (),
@@ -128,13 +128,13 @@ def present_categories(session: Session, ids: Collection[int | None]) -> frozens
     return frozenset(session.execute(_CATEGORIES, {"ids": list(ids)}).scalars()) if ids else frozenset()
 
 
-def load_details(session: Session, ids: Iterable[int]) -> Mapping[int, StoredRow]:
+def load_in_full(session: Session, ids: Iterable[int]) -> Mapping[int, StoredRow]:
     """Return these rows whole, with their expenses locked, so that no user edit slips in between."""
     wanted = sorted(set(ids))
     if not wanted:
         return {}
     lock_expenses(session, wanted)
-    rows = session.execute(_DETAILS, {"ids": array_text(wanted)}).all()
+    rows = session.execute(_IN_FULL, {"ids": array_text(wanted)}).all()
     kept = {row.kept_expense_id: row.id for row in rows if row.kept_expense_id is not None}
     if kept:
         there = set(session.execute(_LOCK_KEPT, {"ids": list(kept)}).scalars())

@@ -17,7 +17,7 @@ from worker.importer.decide.stored_row import ExpenseFields
 from worker.importer.store.expenses.rows import update_expenses
 from worker.importer.store.rows.bulk import array_text, run_values
 from worker.importer.store.rows.changes import record_without_line
-from worker.importer.store.rows.load import load_details
+from worker.importer.store.rows.load import load_in_full
 from worker.money import expense_amount
 
 _STATED = text(
@@ -71,7 +71,7 @@ def let_sources_lead(
     # Most rows do not change: only the others are read whole, as they are now, and locked.
     bases = session.execute(_BASES, {"ids": array_text(wanted)})
     others = [row_id for row_id, *base in bases if ExpenseFields(*base) != wanted[row_id]]
-    rows = [row for row in load_details(session, others).values() if row.expense is not None and row.base is not None]
+    rows = [row for row in load_in_full(session, others).values() if row.expense is not None and row.base is not None]
     changed = [row for row in rows if row.base != wanted[row.id]]
     if not changed:
         return set()

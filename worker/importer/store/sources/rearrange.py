@@ -21,7 +21,7 @@ from worker.importer.decide.stored_row import ExpenseState
 from worker.importer.store.expenses.rows import delete_expenses
 from worker.importer.store.expenses.user_expenses import load_spans
 from worker.importer.store.rows.changes import record_without_line
-from worker.importer.store.rows.load import load_details
+from worker.importer.store.rows.load import load_in_full
 from worker.importer.store.sources.expense_handover import HandOver, become_twins, hand_over
 from worker.importer.store.sources.joined_rows import load_movable_rows, pairs_apart
 from worker.importer.store.sources.leading_fields import let_sources_lead
@@ -154,7 +154,7 @@ def _can_go(way: _Passed) -> bool:
 
 
 def _write(session: Session, target: WriteTarget, found: Sequence[_Passed]) -> set[str]:
-    losers = load_details(session, [passed.loser.id for passed in found])  # locks their expenses
+    losers = load_in_full(session, [passed.loser.id for passed in found])  # locks their expenses
     passed = [one for one in found if (loser := losers[one.loser.id]).expense is not None and not loser.changed_by_user]
     if not passed:
         return set()

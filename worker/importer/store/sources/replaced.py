@@ -18,7 +18,7 @@ from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.store.expenses.rows import delete_expenses
 from worker.importer.store.rows.bulk import array_text
 from worker.importer.store.rows.changes import record_without_line
-from worker.importer.store.rows.load import load_details, present_categories
+from worker.importer.store.rows.load import load_in_full, present_categories
 from worker.importer.store.sources.expense_handover import let_follow
 
 _COLUMNS = (
@@ -124,8 +124,8 @@ def plan_undo(session: Session, suggestion_id: int) -> AnswerUndo | None:
 
 def write_undo(session: Session, undo: AnswerUndo, run_id: uuid.UUID) -> set[str]:
     """Make everything as it was; return the months (`YYYY-MM`) of expenses that changed."""
-    details = load_details(session, undo.rows)
-    record_without_line(session, details.values(), run_id, Decision.UPDATED, Reason.UNMATCHED)
+    in_full = load_in_full(session, undo.rows)
+    record_without_line(session, in_full.values(), run_id, Decision.UPDATED, Reason.UNMATCHED)
     _insert(session, undo.written)
     if undo.changed:
         session.execute(_SET_EXPENSES, {"images": _as_json(undo.changed)})

@@ -23,7 +23,7 @@ from worker.importer.store.expenses.rows import delete_expenses
 from worker.importer.store.questions.suggestions import suggest
 from worker.importer.store.rows.bulk import array_text
 from worker.importer.store.rows.changes import record_without_line
-from worker.importer.store.rows.load import load_details
+from worker.importer.store.rows.load import load_in_full
 from worker.importer.store.sources.expense_handover import let_follow
 from worker.importer.store.write_target import WriteTarget, Written
 
@@ -136,33 +136,33 @@ def _pair_legs(
     session: Session, target: WriteTarget, match: Match[TransferLeg, TransferLeg], *, hide: bool
 ) -> set[str]:
     """Pair two legs; with `hide`, neither is an expense any more, unless the user has made one of them their own."""
-    details = load_details(session, (match.left.id, match.right.id))
-    if hide and any(_touched(row) for row in details.values()):
+    in_full = load_in_full(session, (match.left.id, match.right.id))
+    if hide and any(_touched(row) for row in in_full.values()):
         _suggest(session, target, [match])
         return set()
     session.execute(_PAIR, {"one": match.left.id, "other": match.right.id, "run_id": target.run_id})
-    record_without_line(session, details.values(), target.run_id, Decision.UPDATED, match.reason)
-    return _hide_legs(session, target, details) if hide else set()
+    record_without_line(session, in_full.values(), target.run_id, Decision.UPDATED, match.reason)
+    return _hide_legs(session, target, in_full) if hide else set()
 
 
 def hide_shown_legs(session: Session, target: WriteTarget) -> set[str]:
     """Hide the pairs of the account that were shown until `transfers` changed; what the user made their own stays."""
     months: set[str] = set()
     for pair in session.execute(_SHOWN, {"account_id": target.account_id}).all():
-        details = load_details(session, (pair.id, pair.peer_id))
-        if any(_touched(row) for row in details.values()):
+        in_full = load_in_full(session, (pair.id, pair.peer_id))
+        if any(_touched(row) for row in in_full.values()):
             continue
-        record_without_line(session, details.values(), target.run_id, Decision.UPDATED, Reason.TRANSFER_HIDDEN)
-        months |= _hide_legs(session, target, details)
+        record_without_line(session, in_full.values(), target.run_id, Decision.UPDATED, Reason.TRANSFER_HIDDEN)
+        months |= _hide_legs(session, target, in_full)
     return months
 
 
-def _hide_legs(session: Session, target: WriteTarget, details: Mapping[int, StoredRow]) -> set[str]:
+def _hide_legs(session: Session, target: WriteTarget, in_full: Mapping[int, StoredRow]) -> set[str]:
     """Delete the expenses of both legs; what the user deleted stays so."""
-    keepers = [row.id for row in details.values() if not row.deleted_by_user]
+    keepers = [row.id for row in in_full.values() if not row.deleted_by_user]
     session.execute(_HIDE, {"ids": keepers, "run_id": target.run_id})
-    delete_expenses(session, (row.expense_id for row in details.values()), target.run_id)
-    return {month(row.expense) for row in details.values() if row.expense is not None}
+    delete_expenses(session, (row.expense_id for row in in_full.values()), target.run_id)
+    return {month(row.expense) for row in in_full.values() if row.expense is not None}
 
 
 def _touched(row: StoredRow) -> bool:
