@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from worker.importer.decide.compare.one_to_one import OneToOne, Rating
+from worker.importer.decide.compare.one_to_one import MAX_CANDIDATES, Key, OneToOne, Rating
 from worker.importer.decide.compare.text_similarity import SURE, days_apart, similarity
 from worker.importer.decide.pending.match_posted import MAX_DAYS_TO_POST
 from worker.importer.decide.read.line import kept_transaction
@@ -73,13 +73,22 @@ def _stated_money(record: Mapping[str, Any]) -> tuple[Decimal, str | None]:
 
 
 def arrived_rejections(rejected: Sequence[MoneyAndWords], created: Sequence[MoneyAndWords]) -> list[int]:
-    """Return the rejections that are among the created rows, each row standing for one rejection at most."""
+    """Return the rejections that are among the created rows, each row standing for one rejection at most.
+
+    One whose amount more than `MAX_CANDIDATES` created rows have is among them where its day and words are too.
+    """
     matching = OneToOne(rejected, created)
-    return [match.left.id for match in matching.choose(matching.pairs_by_key(_amount, _amount), _rate)]
+    matching.choose(matching.pairs_by_key(_amount, _amount, most=MAX_CANDIDATES), _rate)
+    matching.choose(matching.pairs_in_order(_content, _content), _rate)
+    return [match.left.id for match in matching.matches]
 
 
 def _amount(row: MoneyAndWords) -> Decimal:
     return row.amount
+
+
+def _content(row: MoneyAndWords) -> tuple[Key, date]:
+    return (None, date.max) if row.on is None else ((row.amount, row.words), row.on)
 
 
 def _rate(rejected: MoneyAndWords, created: MoneyAndWords) -> Rating | None:

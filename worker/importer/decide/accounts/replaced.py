@@ -6,11 +6,12 @@ Or the bank lists one account under two ids from the beginning.
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import partial
 
-from worker.importer.decide.compare.one_to_one import Key, OneToOne, Rating
+from worker.importer.decide.compare.one_to_one import MAX_CANDIDATES, Key, OneToOne, Rating
 from worker.importer.decide.compare.text_similarity import ALIKE, days_apart, similarity
 from worker.importer.decide.pending.match_posted import MAX_DAYS_TO_POST
 from worker.importer.decide.reasons import Reason
@@ -113,8 +114,12 @@ def compare_accounts(new: Sequence[SourceRow], missing: Sequence[SourceRow]) -> 
     from_on = max(min(row.on for row in new), min(row.on for row in missing))
     to_on = min(max(row.on for row in new), max(row.on for row in missing))
     matching = OneToOne(new, missing)
-    matches = matching.choose(matching.pairs_by_key_and_day(_key, _key, MAX_DAYS), _rate)
-    posted = matching.choose(matching.pairs_by_key_and_day(_posted_key, _pending_key, MAX_DAYS_TO_POST), _rate_posted)
+    near = partial(matching.pairs_by_key_and_day, most=MAX_CANDIDATES)
+    matching.choose(near(_key, _key, MAX_DAYS), _rate)
+    matching.choose(matching.pairs_in_order(_text_key, _text_key), _rate)  # what is left of a crowd of one amount
+    matching.choose(matching.pairs_in_order(_key, _key), _rate)
+    matches = list(matching.matches)
+    posted = matching.choose(near(_posted_key, _pending_key, MAX_DAYS_TO_POST), _rate_posted)
     ours, theirs = {m.left_place for m in matches}, {m.right_place for m in matches}
     ours_in_days = ours | {place for place, row in enumerate(new) if from_on <= row.on <= to_on}
     theirs_in_days = theirs | {
@@ -138,6 +143,10 @@ def _key(row: SourceRow) -> tuple[Key, date]:
     return (row.currency, row.amount), row.on
 
 
+def _text_key(row: SourceRow) -> tuple[Key, date]:
+    return (row.currency, row.amount, row.words), row.on
+
+
 def _posted_key(row: SourceRow) -> tuple[Key, date]:
     return None if row.pending else (row.currency, row.amount > 0), row.on
 
@@ -156,11 +165,9 @@ def _rate_posted(new: SourceRow, missing: SourceRow) -> Rating | None:
 
 def _meets_pending_rows(new: Sequence[SourceRow], missing: Sequence[SourceRow]) -> bool:
     """Return whether a row of the new account may be a pending one of the missing account, posted."""
-    return any(
-        row.pending and other.on >= row.on and (other.on - row.on).days <= MAX_DAYS_TO_POST
-        for row in missing
-        for other in new
-    )
+    days = {row.on for row in new}
+    pending_on = {row.on for row in missing if row.pending}
+    return any(on + timedelta(days=later) in days for on in pending_on for later in range(MAX_DAYS_TO_POST + 1))
 
 
 def _alike(new: SourceRow, missing: SourceRow) -> bool:

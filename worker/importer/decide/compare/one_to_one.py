@@ -18,6 +18,9 @@ B = TypeVar("B")
 PlacePair: TypeAlias = tuple[int, int]
 """A left and a right item, by their places in the two lists."""
 
+MAX_CANDIDATES = 100
+"""To compare an item with more candidates, as thousands of one amount have, would take minutes."""
+
 Key: TypeAlias = Hashable | None
 """What both items of a pair have in common; None for an item that is no candidate."""
 
@@ -65,8 +68,14 @@ class OneToOne(Generic[A, B]):
         self._taken_rights: set[int] = set()
         self.matches: list[Match[A, B]] = []
 
-    def pairs_by_key(self, left_key: Callable[[A], Key], right_key: Callable[[B], Key]) -> Iterator[PlacePair]:
-        """Yield the free pairs whose keys agree, without looking at all others."""
+    def pairs_by_key(
+        self, left_key: Callable[[A], Key], right_key: Callable[[B], Key], *, most: int
+    ) -> Iterator[PlacePair]:
+        """Yield the free pairs whose keys agree, without looking at all others.
+
+        Args:
+            most: A left item with more candidates than these is left out.
+        """
         buckets: dict[Hashable, list[int]] = defaultdict(list)
         for right_place, right in self.free_rights():
             if (key := right_key(right)) is not None:
@@ -74,9 +83,8 @@ class OneToOne(Generic[A, B]):
         if not buckets:
             return
         for left_place, left in self.free_lefts():
-            if (key := left_key(left)) is not None:
-                for right_place in buckets.get(key, ()):
-                    yield left_place, right_place
+            if (key := left_key(left)) is not None and len(places := buckets.get(key, [])) <= most:
+                yield from ((left_place, right_place) for right_place in places)
 
     def pairs_by_key_and_day(
         self,

@@ -15,7 +15,7 @@ from functools import partial
 from typing import NamedTuple
 
 from worker.importer.decide.balances.running import balance_after
-from worker.importer.decide.compare.one_to_one import Key, Match, OneToOne, PlacePair, Rating
+from worker.importer.decide.compare.one_to_one import MAX_CANDIDATES, Key, Match, OneToOne, PlacePair, Rating
 from worker.importer.decide.compare.text_similarity import ALIKE, SURE, days_apart, similarity
 from worker.importer.decide.decisions import ExpenseEffect
 from worker.importer.decide.expenses.from_line import expense_from_line, has_expense, type_of
@@ -38,10 +38,6 @@ MAX_DAYS_SPLIT = 7
 
 MAX_DAYS_OF_ANY = max(MAX_DAYS_ASKED, MAX_DAYS_ALIKE)
 """So many days around a row hold all it may match: expenses of the user's own, and rows of other sources."""
-
-MAX_CANDIDATES = 100
-"""A line with more expenses of its amount and days is paired by equal texts, and asked about in their order: to compare
-thousands of each would take minutes."""
 
 _COST_PER_DAY = 0.1
 

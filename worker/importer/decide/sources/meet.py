@@ -9,13 +9,13 @@ from amounts that occur once; `sources.rows` says how many days there may be at 
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from statistics import multimode
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from worker.importer.decide.compare.one_to_one import PlacePair
 from worker.importer.decide.compare.text_similarity import ALIKE, days_apart, similarity
@@ -41,6 +41,9 @@ SLACK = ((10, 2), (30, 1))
 
 MAX_COMPARED_PAIRS = 40_000
 """More rows of one amount are paired in their order alone, because comparing their words would take minutes."""
+
+_Looks: TypeAlias = tuple[date, str, Decimal, str]
+"""What a user sees of a row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,15 +76,15 @@ def meet_rows(
         apart: Pairs that a user parted, which holds for all rows that look like these. Either row may still be one
             purchase with another one.
     """
-    apart = _all_alike(lefts, rights, apart)
+    parted = _all_alike(lefts, rights, apart)
     lefts, rights = by_common_days(lefts, rights)
-    sources = _Sources(lefts, rights, apart)
-    by_balance = [one for one in _meet_by_balance(lefts, rights) if (one.left, one.right) not in apart]
+    sources = _Sources(lefts, rights, parted)
+    by_balance = [one for one in _meet_by_balance(lefts, rights) if (one.left, one.right) not in parted]
     left_groups = _by_amount(lefts, {one.left for one in by_balance})
     right_groups = _by_amount(rights, {one.right for one in by_balance})
     groups = [(places, right_groups[key]) for key, places in left_groups.items() if key in right_groups]
     single = [(group[0][0], group[1][0]) for group in groups if len(group[0]) == len(group[1]) == 1]
-    single = [pair for pair in single if pair not in apart]
+    single = [pair for pair in single if pair not in parted]
     recurring = [group for group in groups if len(group[0]) > 1 or len(group[1]) > 1]
     found = [one for left, right in single if (one := _meet_single(lefts, rights, left, right)) is not None]
     if spans is not None:
@@ -99,18 +102,30 @@ def meet_rows(
 
 def _all_alike(
     lefts: Sequence[SourceRow], rights: Sequence[SourceRow], apart: AbstractSet[PlacePair]
-) -> frozenset[PlacePair]:
+) -> Container[PlacePair]:
     """Return the pairs of all rows that a user cannot tell from those of these pairs."""
-    parted = {(_looks(lefts[left]), _looks(rights[right])) for left, right in apart}
-    looks_left, looks_right = {one for one, _ in parted}, {other for _, other in parted}
-    left_places = [(place, looks) for place, row in enumerate(lefts) if (looks := _looks(row)) in looks_left]
-    right_places = [(place, looks) for place, row in enumerate(rights) if (looks := _looks(row)) in looks_right]
-    return frozenset(
-        (left, right) for left, one in left_places for right, other in right_places if (one, other) in parted
-    )
+    if not apart:
+        return apart
+    left_looks, right_looks = list(map(_looks, lefts)), list(map(_looks, rights))
+    return _AlikePairs(left_looks, right_looks, {(left_looks[left], right_looks[right]) for left, right in apart})
 
 
-def _looks(row: SourceRow) -> tuple[date, str, Decimal, str]:
+@dataclass(frozen=True, slots=True)
+class _AlikePairs:
+    """Pairs of rows that look so, without counting them up: thousands of equal ones on either side make millions."""
+
+    left_looks: Sequence[_Looks]
+    right_looks: Sequence[_Looks]
+    pairs: AbstractSet[tuple[_Looks, _Looks]]
+
+    def __contains__(self, pair: object) -> bool:
+        """Say whether the rows of two places look like a pair."""
+        assert isinstance(pair, tuple)
+        left, right = pair
+        return (self.left_looks[left], self.right_looks[right]) in self.pairs
+
+
+def _looks(row: SourceRow) -> _Looks:
     return row.on, row.currency, row.amount, row.words
 
 
@@ -119,7 +134,7 @@ class _Sources(NamedTuple):
 
     lefts: Sequence[SourceRow]
     rights: Sequence[SourceRow]
-    apart: AbstractSet[PlacePair]
+    apart: Container[PlacePair]
 
 
 def _meet_by_balance(lefts: Sequence[SourceRow], rights: Sequence[SourceRow]) -> list[Meeting]:

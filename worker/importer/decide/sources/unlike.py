@@ -15,7 +15,7 @@ from heapq import nsmallest
 from typing import TypeAlias
 
 from worker.importer.decide.compare.amounts import MAX_SHARE_UNSEEN, share_apart
-from worker.importer.decide.compare.one_to_one import PlacePair
+from worker.importer.decide.compare.one_to_one import MAX_CANDIDATES, PlacePair
 from worker.importer.decide.compare.text_similarity import SURE, common_words, days_apart, similarity
 from worker.importer.decide.sources.rows import MAX_DAYS_ALIKE, SourceRow, Spans
 
@@ -109,10 +109,18 @@ class _ByDay:
         least, most = abs(row.amount) * _SHARE_SEEN, abs(row.amount) / _SHARE_SEEN
         for days in range(-MAX_DAYS_ALIKE, MAX_DAYS_ALIKE + 1):
             group = _group(row, row.on + timedelta(days=days))
-            yield from self._pending.get(group, ())
+            yield from _nearest(self._pending.get(group, []), abs(row.amount))
             posted = self._posted.get(group, [])
             first, end = bisect_left(posted, least, key=_size), bisect_right(posted, most, key=_size)
-            yield from posted if row.pending else posted[first:end]
+            yield from _nearest(posted if row.pending else posted[first:end], abs(row.amount))
+
+
+def _nearest(rows: Sequence[_PlacedRow], size: Decimal) -> Sequence[_PlacedRow]:
+    """Return the rows of the nearest sizes, of very many by size."""
+    if len(rows) <= MAX_CANDIDATES:
+        return rows
+    first = max(0, min(bisect_left(rows, size, key=_size) - MAX_CANDIDATES // 2, len(rows) - MAX_CANDIDATES))
+    return rows[first : first + MAX_CANDIDATES]
 
 
 _SHARE_SEEN = 1 - Decimal(str(MAX_SHARE_UNSEEN))

@@ -9,9 +9,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import partial
 
 from worker.connectors.base import AccountType, TransactionKind
-from worker.importer.decide.compare.one_to_one import Key, Match, OneToOne, PlacePair, Rating, evenly_matched
+from worker.importer.decide.compare.one_to_one import (
+    MAX_CANDIDATES,
+    Key,
+    Match,
+    OneToOne,
+    PlacePair,
+    Rating,
+    evenly_matched,
+)
 from worker.importer.decide.compare.text_similarity import days_apart
 from worker.importer.decide.reasons import Reason
 
@@ -85,7 +94,8 @@ def _near(
 ) -> list[PlacePair]:
     """Pair opposite amounts within some days, unless neither side has evidence: of those nothing could follow.
 
-    Thousands of equal coffees on either account would be millions of pairs.
+    Thousands of equal coffees on either account would be millions of pairs. A leg with more than `MAX_CANDIDATES`
+    others has none.
     """
     our_evidence = _ids_with_evidence(ours, theirs)
     their_evidence = _ids_with_evidence(theirs, ours)
@@ -102,10 +112,8 @@ def _near(
     def theirs_with(leg: TransferLeg) -> tuple[Key, date]:
         return (leg.currency, -leg.amount) if leg.id in their_evidence else None, leg.on
 
-    return [
-        *matching.pairs_by_key_and_day(ours_with, any_of_theirs, MAX_DAYS_NAMED),
-        *matching.pairs_by_key_and_day(ours_without, theirs_with, MAX_DAYS_NAMED),
-    ]
+    near = partial(matching.pairs_by_key_and_day, max_days=MAX_DAYS_NAMED, most=MAX_CANDIDATES)
+    return [*near(ours_with, any_of_theirs), *near(ours_without, theirs_with)]
 
 
 def _ids_with_evidence(legs: Sequence[TransferLeg], others: Iterable[TransferLeg]) -> set[int]:
