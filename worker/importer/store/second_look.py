@@ -47,13 +47,19 @@ LOOK_BACK_DAYS = 60
 # Selects the few candidates first and then the rows that may match; queried row by row, a year of rows took seconds.
 # An expense with a higher id than the row's was added later. One with a lower id may have been added while the row was
 # planned, so that nobody compared the two: then it was not asked about, and neither was the row, unless the two are of
-# one day (FinMind's moments have no time zone). Each row and each expense comes once: of
-# thousands of one amount there are millions of pairs.
+# one day (FinMind's moments have no time zone). Each row and each expense comes once: of thousands of one amount there
+# are millions of pairs. What was asked is looked up once for each row and each expense: for each pair, 600 of either
+# took a minute.
 _DOUBTFUL = text(
     """WITH added AS MATERIALIZED (
       SELECT e.id, e.amount, e.currency, e.expense_type, e.spent_at, e.created_at FROM expenses e
       WHERE e.user_id = :user_id AND e.spent_at >= CAST(:since_on AS date) - :max_days
         AND NOT EXISTS (SELECT 1 FROM bank_transactions b WHERE b.expense_id = e.id)
+    ), asked AS MATERIALIZED (
+      SELECT s.transaction_id, e.id AS expense_id FROM added e CROSS JOIN LATERAL (
+        SELECT s.transaction_id FROM bank_match_suggestions s
+        WHERE s.expense_id = e.id AND s.kind = 'expense' AND s.status <> 'obsolete' AND s.transaction_id IS NOT NULL
+        OFFSET 0) s
     ), elsewhere AS MATERIALIZED (
       SELECT o.base_amount, o.base_type, o.effective_on FROM bank_connection_accounts a
       JOIN bank_transactions o ON o.account_id = a.id AND o.effective_on >= CAST(:since_on AS date) - :twin_days
@@ -61,7 +67,9 @@ _DOUBTFUL = text(
         AND o.expense_state = 'own' AND o.state <> 'removed'
     ), ours AS MATERIALIZED (
       SELECT t.id, t.account_id, t.expense_id, t.base_amount, t.base_currency, t.base_type, t.base_spent_on,
-        t.effective_on, t.created_at
+        t.effective_on, t.created_at, t.base_amount IN (SELECT amount FROM added)
+          AND EXISTS (SELECT 1 FROM bank_match_suggestions s
+            WHERE s.kind = 'expense' AND s.transaction_id = t.id AND s.status <> 'obsolete') AS was_asked
       FROM bank_transactions t
       WHERE t.account_id = ANY (ARRAY(
           SELECT a.id FROM bank_connection_accounts a WHERE a.id = :account_id OR a.bank_account_id = :bank_account_id))
@@ -73,17 +81,16 @@ _DOUBTFUL = text(
     SELECT t.id, t.account_id = :account_id AS is_ours, e.id AS expense_id FROM ours t JOIN added e
       ON e.amount = t.base_amount AND e.currency = t.base_currency AND e.expense_type = t.base_type
       AND e.spent_at BETWEEN t.base_spent_on - :max_days AND t.base_spent_on + :max_days
-    WHERE NOT EXISTS (SELECT 1 FROM bank_match_suggestions s WHERE s.kind = 'expense' AND s.status <> 'obsolete'
-        AND s.transaction_id = t.id
-        AND (s.expense_id = e.id OR e.id < t.expense_id AND e.created_at < t.created_at - INTERVAL '1 day'))
-      AND NOT EXISTS (SELECT 1 FROM bank_match_suggestions s WHERE s.kind = 'expense' AND s.status <> 'obsolete'
-        AND s.expense_id = e.id AND e.id < t.expense_id)
+      AND (e.id > t.expense_id OR e.id NOT IN (SELECT expense_id FROM asked)
+        AND (t.was_asked AND e.created_at < t.created_at - INTERVAL '1 day') IS NOT TRUE)
+    WHERE (t.id, e.id) NOT IN (SELECT transaction_id, expense_id FROM asked)
     UNION ALL
-    SELECT t.id, TRUE, NULL FROM ours t JOIN elsewhere o
-      ON t.account_id = :account_id AND o.base_amount = t.base_amount AND o.base_type = t.base_type
-      AND o.effective_on BETWEEN t.effective_on - :twin_days AND t.effective_on + :twin_days
-    WHERE NOT EXISTS (SELECT 1 FROM bank_transactions w WHERE w.twin_id = t.id
-      AND w.account_id <> t.account_id AND w.expense_state = 'twin' AND w.state <> 'removed')
+    SELECT t.id, TRUE, NULL FROM ours t
+    WHERE t.account_id = :account_id AND EXISTS (SELECT 1 FROM elsewhere o
+        WHERE o.base_amount = t.base_amount AND o.base_type = t.base_type
+          AND o.effective_on BETWEEN t.effective_on - :twin_days AND t.effective_on + :twin_days)
+      AND NOT EXISTS (SELECT 1 FROM bank_transactions w WHERE w.twin_id = t.id
+        AND w.account_id <> t.account_id AND w.expense_state = 'twin' AND w.state <> 'removed')
     ) doubtful GROUP BY GROUPING SETS ((is_ours, id), (is_ours, expense_id))"""
 )
 # What the user did to an expense holds for the twin that stays when its row is removed. Rows of all sources of the

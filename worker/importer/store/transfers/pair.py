@@ -53,8 +53,8 @@ _UNPAIRED = text(
       WHERE t.account_id = :account_id AND t.effective_on >= :since_on AND {_MAY_BE_LEG} AND t.amount <> 0
         AND EXISTS (SELECT 1 FROM others)
     )
-    SELECT DISTINCT t.id FROM ours t JOIN others o ON o.amount = -t.amount
-      AND o.effective_on BETWEEN t.effective_on - :max_days AND t.effective_on + :max_days
+    SELECT t.id FROM ours t WHERE EXISTS (SELECT 1 FROM others o WHERE o.amount = -t.amount
+      AND o.effective_on BETWEEN t.effective_on - :max_days AND t.effective_on + :max_days)
     ORDER BY t.id"""  # noqa: S608 - a constant
 )
 _DECLINED = text(
