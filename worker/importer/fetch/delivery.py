@@ -48,7 +48,7 @@ class Cut(Enum):
 
 
 class DeliveryTooLongError(WorkerError):
-    """The delivery takes too long: ask for fewer days at a time.
+    """The delivery takes too long, or more requests than the bank answers at once: ask for fewer days at a time.
 
     Attributes:
         days: How many days its pages covered so far; 0 when their rows have no days.
@@ -122,7 +122,9 @@ class Delivery:
             setattr(self, name, getattr(fresh, name))
 
 
-def fetch(readings: Sequence[Reading], context: ImportContext, cut: Cut = Cut.NOWHERE) -> Delivery:
+def fetch(
+    readings: Sequence[Reading], context: ImportContext, cut: Cut = Cut.NOWHERE, *, is_first: bool = False
+) -> Delivery:
     """Read all pages of one delivery, starting over where the provider voids what was read of it.
 
     A burst rate limit is waited out (Retry-After honoured, at most `BURST_TRIES` within `BURST_TOTAL_S`); an outage
@@ -132,13 +134,20 @@ def fetch(readings: Sequence[Reading], context: ImportContext, cut: Cut = Cut.NO
         readings: ways to read the same rows, the usual one first. The next one is taken when the provider voided
             every try of the one before it, or does not know the cursor it starts from.
         context: waits, limits and stop requests of the run.
-        cut: where it may be cut when it takes longer than `context.part_s`.
+        cut: where it may be cut when it takes longer than `context.part_s`, or the bank asks to wait in the middle.
+        is_first: whether nothing was fetched before, so that a bank that asks to wait gave all that it gives at once.
 
     Raises:
         ConnectorError: when it stays so.
         DeliveryTooLongError: it takes too long, and can be cut by days.
     """
-    return with_retries(lambda: _with_restarts(readings, context, cut), context)
+    refused_after_days: list[int] = []
+    try:
+        return with_retries(lambda: _with_restarts(readings, context, cut, refused_after_days), context)
+    except RateLimitError as error:
+        if cut is Cut.BY_DAYS and is_first and refused_after_days and _is_burst(error):
+            raise DeliveryTooLongError(max(refused_after_days)) from None
+        raise
 
 
 def with_retries(call: Callable[[], T], context: ImportContext) -> T:
@@ -176,11 +185,13 @@ def _with_second_try(call: Callable[[], T], context: ImportContext) -> T:
         return call()
 
 
-def _with_restarts(readings: Sequence[Reading], context: ImportContext, cut: Cut) -> Delivery:
+def _with_restarts(
+    readings: Sequence[Reading], context: ImportContext, cut: Cut, refused_after_days: list[int]
+) -> Delivery:
     for read in readings:
         for _ in range(CURSOR_RESTARTS):
             try:
-                return _read_pages(read(), context, cut)
+                return _read_pages(read(), context, cut, refused_after_days)
             except CursorInvalidError as error:
                 context.check()
                 if error.forgotten:
@@ -188,7 +199,7 @@ def _with_restarts(readings: Sequence[Reading], context: ImportContext, cut: Cut
     raise ProviderUnavailableError("the provider keeps changing data while it is read", everyone=False)
 
 
-def _read_pages(pages: Iterator[Page], context: ImportContext, cut: Cut) -> Delivery:
+def _read_pages(pages: Iterator[Page], context: ImportContext, cut: Cut, refused_after_days: list[int]) -> Delivery:
     delivery = Delivery()
     # A cut at a page costs nothing, so there are more of them; fewer days are asked for only when it must be.
     late_s = context.clock() + context.part_s / (2 if cut is Cut.AT_PAGES else 1)
@@ -203,12 +214,24 @@ def _read_pages(pages: Iterator[Page], context: ImportContext, cut: Cut) -> Deli
             context.note_fetched(delivery.pages, delivery.records, delivery.days)
             was_late = context.clock() > late_s
             if was_late and cut is Cut.AT_PAGES and page.next_cursor is not None:
-                delivery.continues, delivery.covers = True, None  # days are complete once all pages were read
+                _end_at_page(delivery)
                 break
+    except RateLimitError:
+        # What came before would come again before every refusal, and might never all come at once.
+        if cut is not Cut.AT_PAGES or delivery.next_cursor is None:
+            delivery.staging.close()
+            refused_after_days += [_days_of(delivery)] if delivery.pages else []
+            raise
+        _end_at_page(delivery)
     except BaseException:
         delivery.staging.close()
         raise
     return delivery
+
+
+def _end_at_page(delivery: Delivery) -> None:
+    """Leave the rest to a request that goes on from the last page; days are complete once all pages were read."""
+    delivery.continues, delivery.covers = True, None
 
 
 def _days_of(delivery: Delivery) -> int:

@@ -19,6 +19,7 @@ class PrefetchedDeliveries:
     def __init__(self, connector: BankConnector, context: ImportContext) -> None:
         self._connector = connector
         self._context = context
+        self._has_fetched = False
         self._prefetched: dict[FetchRequest, Delivery | ConnectorError | DeliveryTooLongError] = {}
 
     def prefetch(self, request: FetchRequest, *, whole: bool = False) -> Delivery:
@@ -69,7 +70,8 @@ class PrefetchedDeliveries:
 
     def _fetch(self, request: FetchRequest, *, whole: bool = False) -> Delivery:
         cut = Cut.NOWHERE if whole else self._cut_of(request)
-        delivery = fetch(self._readings(request), self._context, cut)
+        delivery = fetch(self._readings(request), self._context, cut, is_first=not self._has_fetched)
+        self._has_fetched = True
         self._context.note_quota(delivery.quota)
         return delivery
 
