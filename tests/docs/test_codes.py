@@ -15,6 +15,8 @@ OF_PARTS = {
     "SESSION_FINISHED": "a webhook of Plaid",
     "bad_row": "of a rejection",
     "account_not_listed": "of a rejection",
+    "id_repeated": "of a rejection",
+    "unknown_rows": "caught by the importer, which finds the account of the rows",
     "row_doubled": "of a proof's explanation",
     "row_removed": "of a proof's explanation",
     "sign_of_one_row": "of a proof's explanation",
