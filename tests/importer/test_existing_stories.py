@@ -22,13 +22,15 @@ def typed(harness, amount, notes, day="2026-06-15", kind="EXPENSE", currency="EU
         (("20.00", "lunch"), 0, 1),
         (("20.00", ""), 0, 1),
         (("20.00", "Trattoria Luigi", "2026-06-10"), 0, 1),
-        (("20.00", "Trattoria Luigi", "2026-06-09"), 0, 0),
+        (("20.00", "Trattoria Luigi", "2026-06-01"), 0, 1),
+        (("20.00", "Trattoria Luigi", "2026-05-31"), 0, 0),
         (("20.01", "Trattoria Luigi"), 0, 0),
         (("20.00", "Trattoria Luigi", "2026-06-15", "INCOME"), 0, 0),
         (("20.00", "Trattoria Luigi", "2026-06-15", "EXPENSE", "USD"), 0, 0),
     ],
     ids=[
-        "same day and merchant", "near day and merchant", "other words", "no words", "days away", "too far",
+        "same day and merchant", "near day and merchant", "other words", "no words", "days away", "booked late",
+        "too far",
         "other amount", "other direction", "other currency",
     ],
 )  # fmt: skip

@@ -8,7 +8,7 @@ from tests.importer.decide.rows import DAY, counterpart, day, line
 from worker.importer.decide.expenses import match
 from worker.importer.decide.expenses.match import MAX_CANDIDATES, MAX_DAYS_OF_ANY, Asked, match_user_expenses
 from worker.importer.decide.reasons import Reason
-from worker.importer.decide.sources.rows import SourceRow
+from worker.importer.decide.sources.rows import MAX_DAYS_ALIKE, SourceRow
 
 TWIN = {"twin_id": 5}
 
@@ -22,11 +22,12 @@ MATCHED = {
 SUGGESTED = {
     "same day, other words": (counterpart("lunch"), Reason.SAME_AMOUNT_AND_DAY),
     "within three days, other words": (counterpart("lunch", day(2)), Reason.SIMILAR_EXPENSE),
-    "of the same merchant, booked late": (counterpart(on=day(-5)), Reason.SIMILAR_EXPENSE),
+    "of the same merchant, booked late": (counterpart(on=day(-14)), Reason.SIMILAR_EXPENSE),
     "of the same merchant, typed in late": (counterpart(on=day(4)), Reason.SIMILAR_EXPENSE),
 }
 NEITHER = {
-    "too far": counterpart(on=day(6)),
+    "too far": counterpart(on=day(15)),
+    "a week late, and other words": counterpart("lunch", day(7)),
     "after three days, other words": counterpart("lunch", day(4)),
     "another amount": counterpart(amount=Decimal("3.51")),
     "another direction": counterpart(expense_type="INCOME"),
@@ -55,11 +56,17 @@ def test_a_line_that_is_none(expense):
     assert (found.matches, found.suggestions) == ([], [])
 
 
-@pytest.mark.parametrize("whose", [{}, TWIN], ids=["the user's own", "of the same account elsewhere"])
-def test_no_expense_is_matched_from_further_away_than_expenses_are_loaded(whose):
-    found = {days: match_user_expenses([line()], [counterpart(on=day(days), **whose)]) for days in range(-40, 41)}
-    reached = {abs(days) for days, result in found.items() if result.matches or result.suggestions}
-    assert max(reached) == MAX_DAYS_OF_ANY
+def test_no_expense_is_matched_from_further_away_than_expenses_are_loaded():
+    reached = {}
+    for name, whose in (("own", {}), ("twin", TWIN)):
+        found = {days: match_user_expenses([line()], [counterpart(on=day(days), **whose)]) for days in range(-40, 41)}
+        reached[name] = max(abs(days) for days, result in found.items() if result.matches or result.suggestions)
+    assert reached == {"own": MAX_DAYS_OF_ANY, "twin": MAX_DAYS_ALIKE}
+
+
+def test_of_a_fare_a_week_none_is_taken_for_one_that_was_booked_late():
+    found = match_user_expenses([line(), line(booking_on=day(7))], [counterpart(on=day(-7))])
+    assert (found.matches, found.suggestions) == ([], [])
 
 
 RIVAL = SourceRow(on=day(1), amount=Decimal("-3.50"), currency="EUR", words="Coffee", stated_on=day(1))

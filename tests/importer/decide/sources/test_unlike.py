@@ -60,10 +60,11 @@ def test_what_the_other_source_has_not_read_is_not_asked_about(ended):
     assert unlike_pairs([LEFT], [late], spans) == ([(0, 0)] if len(ended) == 1 else [])
 
 
-def test_no_recurring_amount_is_taken_for_one_that_was_booked_late():
+@pytest.mark.parametrize(("days_before", "pairs"), [(30, [(0, 0)]), (10, [])], ids=["a month", "a third one near"])
+def test_a_recurring_amount_is_one_that_was_booked_late_where_no_third_one_is_near(days_before, pairs):
     late = replace(RIGHT, amount=LEFT.amount, on=ON + timedelta(days=7))
-    before = replace(LEFT, on=ON - timedelta(days=30))
-    assert unlike_pairs([LEFT, before], [late], SPANS, left_out=({1}, set())) == []
+    before = replace(LEFT, on=ON - timedelta(days=days_before))
+    assert unlike_pairs([LEFT, before], [late], SPANS, left_out=({1}, set())) == pairs
 
 
 def test_a_text_that_most_rows_have_names_no_merchant():

@@ -24,14 +24,16 @@ from worker.importer.decide.read.line import Line
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.sources.meet import meet_rows
 from worker.importer.decide.sources.rows import MAX_DAYS_ALIKE, SourceRow, Spans
+from worker.importer.decide.sources.unlike import MAX_DAYS_LATE
 from worker.importer.decide.stored_row import ExpenseState
 from worker.words import payment_text
 
 MAX_DAYS = 3
 """An expense of the user's own is at most so many days from the bank's row."""
 
-MAX_DAYS_ASKED = MAX_DAYS_ALIKE
-"""One that is further away, up to so many days, and names the same merchant (`SURE`) is asked about."""
+MAX_DAYS_ASKED = MAX_DAYS_LATE
+"""One that is further away, up to so many days, and names the same merchant (`SURE`) is asked about: where no other one
+is as near, a bank may have booked it late."""
 
 MAX_DAYS_SPLIT = 7
 """An expense is taken for the rest of an imported one that the user split when both are at most so many days apart."""

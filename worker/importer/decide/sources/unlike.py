@@ -6,7 +6,7 @@ says whether they are one: so no pair is decided here. Once the sources agree, t
 """
 
 from bisect import bisect_left, bisect_right
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import date, timedelta
@@ -38,9 +38,9 @@ def unlike_pairs(
 ) -> list[PlacePair]:
     """Return the pairs to ask about, each row in one at most: the nearest amounts first, then the nearest days.
 
-    Rows of one amount and near days are no such pairs: `sources.meet` decides or asks about them. Of amounts that
-    several rows of a source have none is taken for one that was booked late: they are arranged anew when more of them
-    come (`sources.rearrange`).
+    Rows of one amount and near days are no such pairs: `meet` decides or asks about them. A row is taken for one
+    that was booked late only where no third one of its amount is as near: a coffee a day is arranged anew when more of
+    them come (`rearrange`), the rent of a month is not.
 
     Args:
         lefts: Rows of one source.
@@ -50,16 +50,14 @@ def unlike_pairs(
         apart: Pairs that a user parted. Either row may still be one purchase with another one.
     """
     common = common_words(row.words for row in (*lefts, *rights))
-    recurring = {
-        amount for rows in (lefts, rights) for amount, number in Counter(r.amount for r in rows).items() if number > 1
-    }
+    amounts = _DaysOfAmounts((*lefts, *rights))
     alone_left, alone_right = (
         [(place, row) for place, row in enumerate(rows) if place not in places]
         for rows, places in zip((lefts, rights), left_out, strict=True)
     )
     near = (
         (share_apart(left.amount, right.amount), days_apart(left.on, right.on), left_place, right_place)
-        for (left_place, left), (right_place, right) in _near_pairs(alone_left, alone_right, spans, recurring)
+        for (left_place, left), (right_place, right) in _near_pairs(alone_left, alone_right, spans, amounts)
         if (left_place, right_place) not in apart
     )
     taken_left, taken_right = set[int](), set[int]()
@@ -75,16 +73,18 @@ def unlike_pairs(
 
 
 def _near_pairs(
-    lefts: Sequence[_PlacedRow], rights: Sequence[_PlacedRow], spans: Spans, recurring: AbstractSet[Decimal]
+    lefts: Sequence[_PlacedRow], rights: Sequence[_PlacedRow], spans: Spans, amounts: "_DaysOfAmounts"
 ) -> Iterator[tuple[_PlacedRow, _PlacedRow]]:
     """Yield the pairs that may be one purchase by their amounts and days, without looking at all others."""
-    once = {(r.currency, r.amount): (place, r) for place, r in rights if r.amount and r.amount not in recurring}
+    late = [placed for placed in rights if placed[1].amount and amounts.of_row_and_one_more(placed[1])]
+    equal: dict[Hashable, list[_PlacedRow]] = defaultdict(list)
+    for placed in late:
+        equal[placed[1].currency, placed[1].amount].append(placed)
     covered = _ByDay((place, row) for place, row in rights if spans.left_covers(row))
     for left in lefts:
         row = left[1]
-        equal = once.get((row.currency, row.amount))
-        if equal is not None and _is_late(row, equal[1], spans):
-            yield left, equal
+        if (row.currency, row.amount) in equal and amounts.of_row_and_one_more(row):
+            yield from ((left, other) for other in equal[row.currency, row.amount] if _is_late(row, other[1], spans))
         if spans.right_covers(row):
             yield from ((left, right) for right in covered.near(row) if right[1].amount != row.amount)
 
@@ -92,6 +92,21 @@ def _near_pairs(
 def _is_late(left: SourceRow, right: SourceRow, spans: Spans) -> bool:
     days = days_apart(left.on, right.on)
     return MAX_DAYS_ALIKE < days <= MAX_DAYS_LATE and (spans.right_covers(left) or spans.left_covers(right))
+
+
+class _DaysOfAmounts:
+    """Says how many rows of an amount, of both sources, are near a day."""
+
+    def __init__(self, rows: Iterable[SourceRow]) -> None:
+        self._days: dict[Hashable, list[date]] = defaultdict(list)
+        for row in sorted(rows, key=lambda row: row.on):
+            self._days[row.currency, row.amount].append(row.on)
+
+    def of_row_and_one_more(self, row: SourceRow) -> bool:
+        """Return whether one other row of the amount is as near as a late booking may be, and no third one."""
+        days, most = self._days[row.currency, row.amount], timedelta(days=MAX_DAYS_LATE)
+        others = bisect_right(days, row.on + most) - bisect_left(days, row.on - most) - 1
+        return others == 1
 
 
 class _ByDay:
