@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 from celery import Celery
+from celery.beat import SchedulingError
 from sqlalchemy import text
 
 from worker import broker
@@ -13,6 +14,9 @@ from worker.runs.states import RunKind, RunRequest, RunTrigger
 from worker.tasks import dispatch
 
 MOST = 6
+TICK = SimpleNamespace(
+    name="tick", task=broker.TICK, args=(), kwargs={}, options={"queue": broker.Queue.MAINTENANCE.value, "retry": False}
+)
 
 
 @pytest.fixture
@@ -48,10 +52,20 @@ def test_runs_that_nobody_takes_are_published_again_only_while_their_queue_has_r
 
 def test_beat_sends_no_more_to_a_queue_that_nobody_consumes(app, opened):
     beat = BeatScheduler(app=app, lazy=True)
-    entry = SimpleNamespace(
-        task=broker.TICK, args=(), kwargs={}, options={"queue": broker.Queue.MAINTENANCE.value, "retry": False}
-    )
     with app.producer_pool.acquire() as producer:
         for _ in range(MOST + 3):
-            beat.apply_async(entry, producer=producer, advance=False)
+            beat.apply_async(TICK, producer=producer, advance=False)
     assert opened.redis.llen(broker.Queue.MAINTENANCE) == MOST
+
+
+def test_after_a_failure_beat_sends_through_another_connection(app, opened, monkeypatch):
+    beat = BeatScheduler(app=app, lazy=True)
+    first, connection = beat.producer, beat.connection
+    with monkeypatch.context() as broken:
+        broken.setattr(type(first), "publish", lambda *_given, **_more: 1 / 0)
+        with pytest.raises(SchedulingError):
+            beat.apply_async(TICK, producer=first, advance=False)
+    assert (beat.producer is first, beat.connection is connection) == (False, False)
+    beat.apply_async(TICK, producer=beat.producer, advance=False)
+    assert opened.redis.llen(broker.Queue.MAINTENANCE) == 1
+    beat.connection.close()

@@ -6,6 +6,7 @@ Each heartbeat is written by the thread that does the work, so that it stops whe
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -184,10 +185,22 @@ class BeatScheduler(Scheduler):
         return seconds
 
     def apply_async(self, entry: Any, producer: Any = None, advance: bool = True, **kwargs: Any) -> Any:  # noqa: ANN401, FBT001, FBT002 - as the base class
-        """Send an entry, unless its queue is full."""
-        if is_full(self.app, producer, entry.options["queue"]):
-            return None
-        return super().apply_async(entry, producer=producer, advance=advance, **kwargs)
+        """Send an entry, unless its queue is full; after a failure the next one is sent through another connection."""
+        try:
+            if is_full(self.app, producer, entry.options["queue"]):
+                return None
+            return super().apply_async(entry, producer=producer, advance=advance, **kwargs)
+        except Exception:
+            self._leave_connection()
+            raise
+
+    def _leave_connection(self) -> None:
+        """Forget the connection: kombu goes on with a channel of RabbitMQ that is closed, and would fail for ever."""
+        self.__dict__.pop("producer", None)
+        left = self.__dict__.pop("connection", None)
+        if left is not None:
+            with suppress(Exception):  # it is of no use, whatever is wrong with it
+                left.collect()
 
     def _ensure_connected(self) -> Any:  # noqa: ANN401 - kombu's connection
         return _connect(self.connection, _while_beat_is_away)
