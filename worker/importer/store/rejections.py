@@ -149,15 +149,16 @@ def resolve(session: Session, run_id: uuid.UUID, rejection_ids: Sequence[int]) -
     session.execute(_RESOLVE, {"run_id": run_id, "ids": list(rejection_ids)})
 
 
-def resolve_repeated_ids(session: Session, which: Mapping[str, Any], fits_after_on: date) -> None:
+def resolve_repeated_ids(session: Session, which: Mapping[str, Any], fits_after_on: date, balance_on: date) -> None:
     """Resolve rows that were told several times under one id, where the bank's balance fits without more of them.
 
     Args:
         which: The run, the connection and the account.
         fits_after_on: Rows after this day are what the balance says.
+        balance_on: The day of the balance, which counts no rows that are booked for later ones.
     """
     read = [read_rejection(row.id, row.raw) for row in session.execute(_REPEATED_IDS, which)]
-    repeats = [one.id for one in read if one is not None and one.on is not None and one.on > fits_after_on]
+    repeats = [one.id for one in read if one is not None and one.on and fits_after_on < one.on <= balance_on]
     if repeats:
         resolve(session, which["run_id"], repeats)
 

@@ -75,9 +75,9 @@ def judge(
         told_again: Rows of this run that may be known ones or more equal purchases.
     """
     close_obsolete_questions(session, account.user_id, run_id)
-    if proof.fits_after_on is not None:
+    if proof.fits_after_on is not None and proof.balance_on is not None:
         which = {"run_id": run_id, "connection_id": account.connection_id, "account_id": account.id}
-        resolve_repeated_ids(session, which, proof.fits_after_on)
+        resolve_repeated_ids(session, which, proof.fits_after_on, proof.balance_on)
     return judge_account(
         counted,
         rejections=standing_rejections(session, account.connection_id, account.id),
