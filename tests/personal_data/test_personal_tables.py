@@ -53,8 +53,8 @@ EXPORTED = {
         id message raw resolved_at resolved_run_id run_id
         """,
     "bank_match_suggestions": """
-        account_id created_at decided_at detail expense_id id kind other_account_id other_transaction_id reason run_id
-        status transaction_id user_id
+        account_id created_at decided_at detail expense_id id kind other_account_id other_transaction_id reason replaced
+        run_id status transaction_id user_id
         """,
     "bank_link_attempts": "connection_id connector_name created_at expires_at finished_at id renews status user_id",
     "provider_notices": """
