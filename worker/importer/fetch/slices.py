@@ -17,7 +17,7 @@ from worker.importer.decide.read.line import FingerprintedTransaction, fingerpri
 from worker.importer.decide.slice_rows import SliceRows
 from worker.importer.fetch.delivery import Delivery
 
-SLICE_ROWS = 20_000
+SLICE_ROWS = 10_000
 """How many rows are matched, planned and written at a time."""
 
 _MARGIN = timedelta(days=10)
