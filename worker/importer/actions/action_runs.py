@@ -51,7 +51,7 @@ DECLINE_PAIR = text(
         :run_id, 'unmatched', 'declined', now(), CAST(:detail AS jsonb))
     ON CONFLICT ON CONSTRAINT uq_bank_match_suggestions
     DO UPDATE SET status = 'declined', decided_at = now(), run_id = EXCLUDED.run_id, reason = EXCLUDED.reason,
-      replaced = NULL,      detail = bank_match_suggestions.detail - 'was_deleted' || EXCLUDED.detail
+      replaced = NULL, detail = bank_match_suggestions.detail - 'was_deleted' || EXCLUDED.detail
     RETURNING id"""
 )
 """Says that two are not one; every later run reads it."""

@@ -107,12 +107,13 @@ def read_slice(
     if rules.links_pending:
         _leave_out_delivered_again(set_aside, stored.aliases, stored.rows)
     read = [read_line(item, context) for item in set_aside.rest]
+    exact_repeats = len(distinct.repeats) - len(counted)
     return SliceRows(
         lines=[item for item in read if isinstance(item, Line)],
         rejections=[*(item for item in read if isinstance(item, Rejection)), *doubtful],
         set_aside=set_aside,
-        exact_repeats=len(distinct.repeats) - len(counted),
-        repeated=len(distinct.repeats) - len(counted) + len(transactions) - len(latest),
+        exact_repeats=exact_repeats,
+        repeated=exact_repeats + len(transactions) - len(latest),
         known=[key for key in stored.rows if key.id not in set_aside.row_ids],
         aliases=stored.aliases,
         shared_ids=distinct.shared_ids,

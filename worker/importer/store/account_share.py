@@ -1,6 +1,6 @@
 """One account's share of a delivery, with what importing it needs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -32,6 +32,7 @@ class AccountShare:
         rejected: The rows of this account that the connector could not read.
         rows: How many transactions of it were read.
         records: How many of the delivered records are the account's, read or not.
+        times_on_page: How often one page told an id of it, where it did so several times.
         is_whole: The delivery holds all that was asked for of the account.
         rules: What decisions about its rows depend on.
         target: Where its rows are written.
@@ -47,6 +48,7 @@ class AccountShare:
     rejected: Sequence[Rejection]
     rows: int
     records: int
+    times_on_page: Mapping[str, int]
     is_whole: bool
     rules: RowRules
     target: WriteTarget
@@ -54,9 +56,7 @@ class AccountShare:
 
     def read(self, transactions: Sequence[FingerprintedTransaction], stored: StoredKeys) -> SliceRows:
         """Read rows of the share, by what is stored that they may be."""
-        own = self.account.external_id
-        times_on_page = {id_: n for (account_id, id_), n in self.delivery.times_on_page.items() if account_id == own}
-        return read_slice(transactions, stored, self.read_context, self.rules, times_on_page)
+        return read_slice(transactions, stored, self.read_context, self.rules, self.times_on_page)
 
 
 def share_of(
@@ -83,6 +83,11 @@ def share_of(
         rejected=rejected,
         rows=rows,
         records=rows + delivery.repeated[account.external_id] + len(rejected),
+        times_on_page={
+            id_: times
+            for (account_id, id_), times in delivery.times_on_page.items()
+            if account_id == account.external_id
+        },
         is_whole=delivery.complete and not delivery.continues and not failed,
         rules=_rules(job, account, request, capabilities, rows),
         target=WriteTarget(account_id=account.id, user_id=job.user_id, run_id=job.lease.run_id),

@@ -130,9 +130,11 @@ def with_ids_of_their_own(
     Args:
         times_on_page: How often one page tells an id, where it does so several times.
     """
+    if not times_on_page:
+        return
     numbers: Counter[str] = Counter()
-    salt = context.fingerprint_salt if times_on_page else ""
-    for item in repeats if times_on_page else ():
+    salt = context.fingerprint_salt
+    for item in repeats:
         external_id = item.transaction.external_id or ""
         numbers[external_id] += 1
         if numbers[external_id] < times_on_page.get(external_id, 1):
