@@ -17,7 +17,7 @@ from worker.importer.decide.reasons import Reason
 from worker.importer.store.accounts.bank_accounts import attach, other_sources
 from worker.importer.store.questions.obsolete import is_obsolete
 from worker.importer.store.sources.joined_rows import meet_joined_rows
-from worker.importer.store.sources.replaced import plan_undo, write_undo
+from worker.importer.store.sources.undo_answer import plan_undo, write_undo
 from worker.models import BankConnectionAccount, BankMatchSuggestion, BankTransaction
 from worker.runs.states import RunKind
 

@@ -21,8 +21,8 @@ from worker.importer.gc_pause import gc_paused
 from worker.importer.store.accounts.bank_accounts import add_account, other_sources
 from worker.importer.store.expenses.own_expenses import give_expenses
 from worker.importer.store.sources.leading_fields import let_sources_lead
-from worker.importer.store.sources.replaced import plan_undo, write_undo
 from worker.importer.store.sources.twins import part_source
+from worker.importer.store.sources.undo_answer import plan_undo, write_undo
 from worker.models import BankConnectionAccount, BankTransaction
 from worker.runs.states import RunKind
 

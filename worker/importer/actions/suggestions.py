@@ -18,7 +18,7 @@ from worker.importer.store.accounts.bank_accounts import add_account, attach, ot
 from worker.importer.store.accounts.exchanged import exchange_accounts
 from worker.importer.store.accounts.replaced import go_on_as
 from worker.importer.store.sources.joined_rows import meet_joined_rows
-from worker.importer.store.sources.replaced import Concerned, concerned, keep_replaced
+from worker.importer.store.sources.undo_answer import Concerned, concerned, keep_replaced
 from worker.models import BankConnectionAccount, BankMatchSuggestion, BankTransaction
 
 _DESCRIBED = text(
