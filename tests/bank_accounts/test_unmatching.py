@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import text
 
-from tests.importer.bank import TODAY, Harness
+from tests.importer.bank import TODAY, Harness, ScriptedConnector
 from worker.bank_accounts.answers import undo_answer
 from worker.bank_accounts.moving import move_account
 from worker.bank_accounts.row_story import story_of
@@ -170,6 +170,27 @@ def test_a_source_that_was_joined_wrongly_is_an_account_of_its_own_and_its_rows_
         harness.bank.buy("-9", "Hotel", external_id="9")
         harness.refresh()
     assert len(two[0].amounts()) == 8
+
+
+def test_a_source_that_is_detached_while_its_import_reads_the_bank_is_an_account_of_its_own(two):
+    """The import began while both were one account."""
+    for harness in two:
+        for n in range(3):
+            harness.bank.buy(f"-{n + 1}", f"Shop {n}", external_id=f"{n}")
+        harness.refresh()
+
+    class DetachedMeanwhile(ScriptedConnector):
+        def _pages(self, rows, window):
+            yield from super()._pages(rows, window)
+            with two[1].sessions() as session:
+                detach(
+                    session, two[1].sql("SELECT max(id) FROM bank_connection_accounts")[0][0], user_id=two[1].user_id
+                )
+
+    two[1].bank.buy("-9", "Hotel", external_id="9")
+    two[1].connector = lambda: DetachedMeanwhile(two[1].bank)
+    two[1].refresh()
+    assert sorted(two[0].amounts()) == ["-1.00", "-1.00", "-2.00", "-2.00", "-3.00", "-3.00", "-9.00"]
 
 
 def asked_and_answered(harness, answer):

@@ -30,7 +30,7 @@ from worker.importer.outcome import (
     stops_connection,
 )
 from worker.importer.run_closing import RunFindings
-from worker.importer.store.account_share import AccountShare, share_of
+from worker.importer.store.account_share import AccountShare, share_of, with_present_account
 from worker.importer.store.accounts.exchanged import account_told
 from worker.importer.store.accounts.listed import save_connection_cursor, update_balance
 from worker.importer.store.accounts.recognised_later import MIN_NEW_ROWS, ask_whether_one_account
@@ -231,6 +231,7 @@ class RequestImports:
 
         Both are one transaction, so that another import of the user sees an account with its rows or not at all.
         """
+        share = with_present_account(session, share)
         if not share.account.history_complete or share.account.bank_account_id is None:
             account = account_or_old_one(session, share)
             if account is None:

@@ -6,6 +6,7 @@ imported the same purchase, another account the other leg of a transfer. The rul
 """
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -133,7 +134,9 @@ def look_again(session: Session, job: Job, account: AccountState, today: date, *
     target = WriteTarget(account_id=account.id, user_id=job.user_id, run_id=job.lease.run_id)
     since_on = today - timedelta(days=LOOK_BACK_DAYS)
     show_both = job.options.transfers == "show_both"
-    source = session.get_one(BankConnectionAccount, account.id)  # it may have been recognised in this run
+    # It may have been recognised in this run, or parted from its account by its user meanwhile.
+    source = session.get_one(BankConnectionAccount, account.id)
+    account = replace(account, bank_account_id=source.bank_account_id)
     other_ids = other_sources(session, source.bank_account_id, source.id)
     months = _give_orphans(session, target, show_both=show_both)
     months |= set() if show_both else hide_shown_legs(session, target)
