@@ -8,11 +8,12 @@ import sys
 
 import pytest
 
-from tests.importer.decide.rows import counterpart, leg, line, row
+from tests.importer.decide.rows import COMPLETE, counterpart, key, leg, line, row
 from worker.connectors.base import TransactionKind
 from worker.importer.decide import rejections
 from worker.importer.decide.accounts import replaced
 from worker.importer.decide.expenses import match as expenses_match
+from worker.importer.decide.ids.match import match_by_identity
 from worker.importer.decide.pending import near_pairs
 from worker.importer.decide.pending.match_posted import match_pending_rows
 from worker.importer.decide.pending.match_rewritten import UnmatchedRow
@@ -67,6 +68,12 @@ def match_expenses(count):
     return lambda: expenses_match.match_user_expenses(lines, typed)
 
 
+def match_by_content(count):
+    lines = [line(pending=place % 2 == 0) for place in range(count)]
+    known = [key(row(id=place, occurrence=place)) for place in range(1, count + 1)]
+    return lambda: match_by_identity(lines, known, {}, COMPLETE)
+
+
 def match_pending(count):
     gone = [row(id=place, pending=True, external_id=f"p{place}") for place in range(count)]
     rows = [UnmatchedRow(known=one, withdrawn=True, complete=True) for one in gone]
@@ -76,6 +83,7 @@ def match_pending(count):
 
 GROW = (
     match_transfers, mend_rejections, compare_accounts, ask_about_unlike_rows, meet_parted_rows, match_expenses,
+    match_by_content,
     match_pending,
 )  # fmt: skip
 

@@ -3,14 +3,22 @@
 Lines without a partner here go on to `pending.match_posted`, which weighs evidence.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import TypeAlias
 
 from worker.importer.decide.absent_rows import Coverage
 from worker.importer.decide.ids.interchanged import interchanged_ids
 from worker.importer.decide.read.line import Line
 from worker.importer.decide.stored_row import State, StoredKey
+
+FEW_EQUAL_ROWS = 10
+"""A line is compared with each of so many rows of its content."""
+
+_Kind: TypeAlias = tuple[str, bool, date]
+"""What decides whether a row may be a line, beside their ids: its state, whether it has a trusted id, its day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,16 +175,15 @@ def _match_by_content(
     if not lines:
         return
     wanted = {line.content_key for line in lines}
-    free: dict[bytes, list[StoredKey]] = defaultdict(list)
+    rows: dict[bytes, list[StoredKey]] = defaultdict(list)
     for row in known:
         if row.content_key in wanted:
             matches.next_occurrence[row.content_key] = max(
                 matches.next_occurrence.get(row.content_key, 0), row.occurrence + 1
             )
             if row.id not in matches.delivered_ids:
-                free[row.content_key].append(row)
-    for rows in free.values():
-        rows.sort(key=lambda row: (row.state == State.REMOVED, row.occurrence, row.id))
+                rows[row.content_key].append(row)
+    free = {content: _FreeRows(equal) for content, equal in rows.items()}
 
     def may_be(line: Line, row: StoredKey) -> bool:
         return _may_be(line, row, coverage, matches.shared_ids)
@@ -192,20 +199,53 @@ def _match_by_content(
 def _match_free(
     matches: IdentityMatches,
     lines: Sequence[Line],
-    free: Mapping[bytes, list[StoredKey]],
+    free: Mapping[bytes, "_FreeRows"],
     fits: Callable[[Line, StoredKey], bool],
 ) -> list[Line]:
     """Match each line with the first free row of its content that fits; return the lines that are left."""
     rest: list[Line] = []
     for line in lines:
-        rows = free.get(line.content_key, [])
-        partner = next((row for row in rows if fits(line, row)), None)
+        rows = free.get(line.content_key)
+        partner = rows.take_first(line, fits) if rows else None
         if partner is None:
             rest.append(line)
         else:
-            rows.remove(partner)
             matches.take(line, partner)
     return rest
+
+
+class _FreeRows:
+    """The rows of one content that no line has yet.
+
+    Of many a line is compared with the first row of each kind alone, and with the first one of its own id: no rule
+    tells rows of one kind apart, and of thousands of equal rows there are millions of pairs.
+    """
+
+    def __init__(self, rows: Iterable[StoredKey]) -> None:
+        self._rows = sorted(rows, key=lambda row: (row.state == State.REMOVED, row.occurrence, row.id))
+        self._taken: set[int] = set()
+        self._places: dict[_Kind, dict[str | None, deque[int]]] = defaultdict(lambda: defaultdict(deque))
+        for place, row in enumerate(self._rows if len(self._rows) > FEW_EQUAL_ROWS else ()):
+            for external_id in {None, row.external_id}:
+                self._places[row.state, row.has_trusted_id, row.day][external_id].append(place)
+
+    def take_first(self, line: Line, fits: Callable[[Line, StoredKey], bool]) -> StoredKey | None:
+        """Return the first row that fits a line, and keep it from others."""
+        candidates = self._firsts(line) if self._places else range(len(self._rows))
+        for place in candidates:
+            if place not in self._taken and fits(line, self._rows[place]):
+                self._taken.add(place)
+                return self._rows[place]
+        return None
+
+    def _firsts(self, line: Line) -> list[int]:
+        firsts = (self._first(of_id.get(id_)) for of_id in self._places.values() for id_ in {None, line.external_id})
+        return sorted(place for place in firsts if place is not None)
+
+    def _first(self, places: deque[int] | None) -> int | None:
+        while places and places[0] in self._taken:
+            places.popleft()
+        return places[0] if places else None
 
 
 def _is_in_state(line: Line, row: StoredKey, shared_ids: Mapping[str, bytes]) -> bool:
