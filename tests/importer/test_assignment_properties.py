@@ -12,7 +12,8 @@ from worker.connectors.base import Transaction, TransactionKind
 from worker.importer.decide.expenses.match import Counterpart, match_user_expenses
 from worker.importer.decide.read.context import ReadContext
 from worker.importer.decide.read.line import Line, read_transaction
-from worker.importer.decide.transfers.match import TransferLeg, match_transfers
+from worker.importer.decide.transfers.evidence import TransferLeg
+from worker.importer.decide.transfers.match import match_transfers
 
 DAY = date(2026, 6, 15)
 GROUND = ReadContext(zone=ZoneInfo("UTC"), today=DAY, currency="EUR", trusted=False)

@@ -15,7 +15,7 @@ from worker.importer.decide.read.context import ReadContext
 from worker.importer.decide.read.identity import content_identity
 from worker.importer.decide.read.line import Line, read_transaction
 from worker.importer.decide.stored_row import ExpenseState, State, StoredKey, StoredRow
-from worker.importer.decide.transfers.match import TransferLeg
+from worker.importer.decide.transfers.evidence import TransferLeg
 
 DAY = date(2026, 6, 15)
 JUNE = Window(from_on=date(2026, 6, 1), to_on=date(2026, 6, 30))

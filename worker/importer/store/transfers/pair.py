@@ -16,7 +16,8 @@ from worker.importer.decide.expenses.from_line import month
 from worker.importer.decide.plan import Plan
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
-from worker.importer.decide.transfers.match import MAX_DAYS_NAMED, TransferLeg, match_transfers
+from worker.importer.decide.transfers.evidence import TransferLeg
+from worker.importer.decide.transfers.match import MAX_DAYS_NAMED, match_transfers
 from worker.importer.job import Job
 from worker.importer.store.expenses.own_expenses import give_expenses
 from worker.importer.store.expenses.rows import delete_expenses
