@@ -1,6 +1,7 @@
 """Every record a bank delivers is accounted for, and a run succeeds only while the ledger agrees with the bank."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -9,7 +10,9 @@ from worker.bank_accounts.answers import undo_answer
 from worker.connectors.base import Account, AccountFailure, IdClass, RejectedRow, Scope, TransactionKind
 from worker.connectors.errors import AuthenticationError
 from worker.importer.actions.suggestions import accept, decline, list_suggestions
+from worker.importer.decide.pending.booked_beside import MAX_PENDING_DAYS
 from worker.importer.fetch.staging import Staging
+from worker.importer.fetch.window import OVERLAP_DAYS
 from worker.runs.states import RunStatus
 
 B = Account(external_id="B", name="Card", currency="EUR")
@@ -208,9 +211,13 @@ def test_a_row_that_the_bank_has_no_longer_keeps_the_connection_from_success_unt
 
 def test_a_withdrawn_row_that_the_bank_lists_again_is_no_problem_any_more(harness):
     gone = shoes_are_withdrawn(harness)
-    assert harness.refresh().code == "rows_withdrawn"
+    for _ in range(3):
+        assert harness.refresh().code == "rows_withdrawn"
+        harness.day_later(30)
     harness.bank.rows.append(gone)
-    assert (harness.refresh().status, problem(harness)) == (RunStatus.SUCCEEDED, None)
+    assert (harness.refresh().status, problem(harness)) == (RunStatus.SUCCEEDED, None), "its day is asked for as long"
+    harness.refresh()
+    assert harness.bank.calls[-1] == ("A", harness.bank.today - timedelta(days=OVERLAP_DAYS), harness.bank.today)
 
 
 @pytest.mark.parametrize(("answer", "amounts"), [(decline, ["-2.00", "-1.00"]), (accept, ["-1.00"])])
@@ -229,6 +236,25 @@ def test_the_user_says_of_a_withdrawn_row_whether_it_stays_and_is_not_asked_agai
     harness.bank.rows.append(gone)
     harness.refresh()
     assert harness.amounts() == ["-2.00", "-1.00"], "a row that the bank delivers again is there, once"
+    harness.bank.rows.remove(gone)
+    harness.refresh()
+    assert open_questions(harness) == (answer is accept), "that it was gone is no answer now; that it stays is one"
+
+
+def test_that_a_pending_row_stays_is_no_answer_about_the_posted_one(harness, sessions):
+    harness.bank.capabilities = replace(WINDOWED, windows_complete=False)
+    harness.bank.buy("-1", external_id="1")
+    waiting = harness.bank.buy("-2", "Shoes", external_id="2", pending=True)
+    harness.refresh()
+    harness.day_later(MAX_PENDING_DAYS)
+    harness.refresh()
+    with sessions() as session:
+        (question,) = list_suggestions(session, harness.user_id)
+        decline(session, question.id, user_id=harness.user_id)
+    posted = harness.bank.change(waiting, pending=False)
+    assert (harness.refresh().status, open_questions(harness)) == (RunStatus.SUCCEEDED, 0)
+    harness.bank.rows.remove(posted)
+    assert (harness.refresh().code, open_questions(harness)) == ("rows_withdrawn", 1)
 
 
 def test_that_a_withdrawn_row_is_gone_can_be_taken_back(harness, sessions):

@@ -26,6 +26,7 @@ class AccountState:
         days_at: The time of day (UTC) of all its moments, where the bank writes days as moments.
         currency_assumed: The currency its rows were taken to be in while the bank stated none of the account.
         booked: Its booked balance.
+        withdrawn_from_on: The first day of rows that stand although the bank's answers come without them.
     """
 
     id: int
@@ -45,6 +46,7 @@ class AccountState:
     days_at: str | None
     currency_assumed: str | None
     booked: Decimal | None
+    withdrawn_from_on: date | None
 
 
 _ACTIVE = prepared(
@@ -76,7 +78,7 @@ def claimed_accounts(claimed: Sequence[Mapping[str, Any]]) -> list[AccountState]
     return [_state({**account, **{name: _day(account[name]) for name in _DAYS}}) for account in claimed]
 
 
-_DAYS = ("watermark_on", "history_from_on")
+_DAYS = ("watermark_on", "history_from_on", "withdrawn_from_on")
 
 
 def _state(read: Mapping[str, Any]) -> AccountState:

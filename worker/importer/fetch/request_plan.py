@@ -138,7 +138,7 @@ def _under_its_ids(account: AccountState, listed_ids: Collection[str]) -> list[A
 
 def _windows(job: Job, account: AccountState, limits: HistoryLimits) -> list[Window]:
     if job.kind == RunKind.REFRESH:
-        windows = refresh_windows(days_read_of(account), limits)
+        windows = refresh_windows(days_read_of(account), limits, account.withdrawn_from_on)
     else:
         windows = import_windows(job.from_on, job.to_on, limits)
     read = job.read.get(account.id)

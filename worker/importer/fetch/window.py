@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from worker.connectors.base import Window
+from worker.importer.decide.absent_rows import FIRST_DAYS
 
 OVERLAP_DAYS = 45
 """How far a refresh without a cursor looks back before the watermark."""
@@ -51,25 +52,31 @@ class HistoryLimits:
         return self.today - timedelta(days=self.history_days)
 
 
-def refresh_windows(days_read: DaysRead, limits: HistoryLimits) -> list[Window]:
-    """Return the windows of a refresh: the overlap and the gap since the watermark, then unread history newest first.
+def refresh_windows(days_read: DaysRead, limits: HistoryLimits, withdrawn_from_on: date | None = None) -> list[Window]:
+    """Return the windows of a refresh: the overlap and the gap since the watermark, then older days newest first.
 
-    The gap is walked forward, so that the watermark follows it and an interrupted one goes on where it stopped. An
-    account that was never read gets its whole history.
+    The gap is walked forward, so that the watermark follows it and an interrupted one goes on where it stopped. Older
+    days are those back to the first withdrawn row, which may be there again, and unread history. An account that was
+    never read gets its whole history.
+
+    Args:
+        withdrawn_from_on: The first day of rows that stand although the bank's answers come without them.
     """
     days_read = _without_future_days(days_read, limits)
     if days_read.watermark_on is None:
         return pieces(limits.oldest_on, limits.today, limits)
     overlap = max(limits.overlap_days, days_read.lateness_days + LATENESS_MARGIN_DAYS if days_read.lateness_days else 0)
     since = max(days_read.watermark_on - timedelta(days=overlap), limits.oldest_on)
-    recent = pieces(since, limits.today, limits)[::-1]
-    if days_read.history_complete or days_read.history_from_on is None or since <= days_read.history_from_on:
-        older_to = since - timedelta(days=1)
-    else:
-        older_to = days_read.history_from_on - timedelta(days=1)
-    if days_read.history_complete or older_to < limits.oldest_on:
-        return recent
-    return recent + pieces(limits.oldest_on, older_to, limits)
+    back_to = since
+    if withdrawn_from_on is not None:  # not on the first days of a window, of which a bank may leave out a part
+        back_to = min(since, max(withdrawn_from_on - timedelta(days=FIRST_DAYS), limits.oldest_on))
+    reaching = pieces(back_to, limits.today, limits)
+    windows = [window for window in reaching if window.to_on >= since][::-1]
+    windows += [window for window in reaching if window.to_on < since]
+    if days_read.history_complete:
+        return windows
+    unread_before = days_read.history_from_on or back_to
+    return windows + pieces(limits.oldest_on, min(back_to, unread_before) - timedelta(days=1), limits)
 
 
 def _without_future_days(days_read: DaysRead, limits: HistoryLimits) -> DaysRead:

@@ -17,20 +17,19 @@ from worker.importer.store.rows.load import load_in_full
 from worker.importer.store.transfers.pair import pair_transfers
 from worker.importer.store.write import write_plan
 from worker.importer.store.write_target import WriteTarget
+from worker.runs.imported_accounts import NOT_KEPT
 
 MAX_ROWS = 100
 
 # An empty answer proves nothing. What the user keeps is not taken away.
 _ABSENT = text(
-    """SELECT t.id, t.amount, t.absent_since_at, coalesce(t.stated_on, t.effective_on) AS "on" FROM bank_transactions t
+    f"""SELECT t.id, t.amount, t.absent_since_at, coalesce(t.stated_on, t.effective_on) AS "on" FROM bank_transactions t
     JOIN bank_connection_accounts a ON a.id = t.account_id
-    WHERE t.account_id = :account_id AND t.absent_since_at IS NOT NULL AND t.state = 'posted'
+    WHERE t.account_id = :account_id AND {NOT_KEPT.format("t")}
       AND coalesce(t.stated_on, t.effective_on) >= a.opening_on
-      AND NOT EXISTS (SELECT 1 FROM bank_match_suggestions s
-        WHERE s.transaction_id = t.id AND s.kind = 'withdrawn' AND s.status = 'declined')
       AND EXISTS (SELECT 1 FROM bank_import_run_accounts r
         WHERE r.run_id = :run_id AND r.account_id = t.account_id AND r.delivered > 0)
-    ORDER BY t.id LIMIT :most"""
+    ORDER BY t.id LIMIT :most"""  # noqa: S608 - a constant
 )
 
 

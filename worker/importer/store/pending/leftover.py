@@ -19,7 +19,7 @@ from worker.importer.decide.row_update import tombstone
 from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
 from worker.importer.job import Job
 from worker.importer.store.pending.booked_beside import hide_posted_rows, load_rows_beside
-from worker.importer.store.questions.suggestions import ASK_AGAIN, suggest
+from worker.importer.store.questions.suggestions import ASK_AGAIN_OF_ROW, suggest
 from worker.importer.store.rows.load import load_in_full
 from worker.importer.store.write import write_plan
 from worker.importer.store.write_target import WriteTarget
@@ -85,7 +85,7 @@ _ASK = text(
       AND NOT EXISTS (SELECT 1 FROM bank_match_suggestions s
         WHERE s.transaction_id = t.id AND s.kind = 'withdrawn' AND s.status = 'declined')
     ORDER BY t.id LIMIT {MAX_QUESTIONS}
-    {ASK_AGAIN}"""  # noqa: S608 - a constant
+    {ASK_AGAIN_OF_ROW}"""  # noqa: S608 - a constant
 )
 
 

@@ -11,11 +11,18 @@ from sqlalchemy.orm import Session
 from worker.importer.decide.reasons import Reason
 from worker.importer.store.rows.bulk import insert_values
 
-ASK_AGAIN = """ON CONFLICT ON CONSTRAINT uq_bank_match_suggestions
+_OPEN_AGAIN = """ON CONFLICT ON CONSTRAINT uq_bank_match_suggestions
     DO UPDATE SET status = 'open', run_id = EXCLUDED.run_id, reason = EXCLUDED.reason, decided_at = NULL,
-      detail = bank_match_suggestions.detail - 'settled_by'
-    WHERE bank_match_suggestions.status = 'obsolete'"""
+      replaced = NULL, detail = bank_match_suggestions.detail - 'settled_by'
+    WHERE bank_match_suggestions.status"""
+
+ASK_AGAIN = f"{_OPEN_AGAIN} = 'obsolete'"
 """Makes a suggestion again that was withdrawn without an answer; an answered one stays answered."""
+
+ASK_AGAIN_OF_ROW = f"""{_OPEN_AGAIN} IN ('obsolete', 'accepted')
+      OR bank_match_suggestions.status = 'declined' AND bank_match_suggestions.reason <> EXCLUDED.reason"""
+"""The same of whether a row is gone. One that was taken for gone is there again; one that was kept was so for another
+reason."""
 
 RowPair: TypeAlias = tuple[int, int, Reason]
 """A row, the expense or the row that it may be one with, and why."""

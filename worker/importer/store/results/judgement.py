@@ -14,10 +14,11 @@ from worker.importer.decide.balances.proof import BalanceProof
 from worker.importer.decide.reasons import Reason
 from worker.importer.outcome import AccountResult, DoubtfulRows, judge_account
 from worker.importer.store.questions.obsolete import close_obsolete_questions
-from worker.importer.store.questions.suggestions import ASK_AGAIN
+from worker.importer.store.questions.suggestions import ASK_AGAIN_OF_ROW
 from worker.importer.store.rejections import resolve_repeated_ids, standing_rejections
 from worker.importer.store.results.problems import save_connection_problem, save_problem
 from worker.models import BankConnectionAccount
+from worker.runs.imported_accounts import STANDS_WITHDRAWN
 
 JUDGED = frozenset({"rows_rejected", "balance_mismatch", "rows_withdrawn", "still_pending", "currency_was_assumed"})
 """Codes that follow from what is on record; any other problem ends with a run alone."""
@@ -32,17 +33,14 @@ _PROOFS = text(
 _ASK_ABOUT_WITHDRAWN = text(
     f"""WITH withdrawn AS (
       SELECT t.id, t.absent_since_at, count(*) OVER () AS rows FROM bank_transactions t
-      WHERE t.account_id = :account_id AND t.absent_since_at IS NOT NULL AND t.state = 'posted'
-        AND (t.expense_id IS NOT NULL OR t.expense_state = 'transfer')
+      WHERE t.account_id = :account_id AND {STANDS_WITHDRAWN.format("t")}
         AND NOT coalesce(coalesce(t.stated_on, t.effective_on) > CAST(:fits_after_on AS date), FALSE)
-        AND NOT EXISTS (SELECT 1 FROM bank_match_suggestions s
-          WHERE s.transaction_id = t.id AND s.kind = 'withdrawn' AND s.status = 'declined')
       ORDER BY t.id LIMIT 100
     ), asked AS (
       INSERT INTO bank_match_suggestions (user_id, kind, transaction_id, run_id, reason)
       SELECT :user_id, 'withdrawn', id, :run_id, :reason FROM withdrawn
       WHERE :told OR absent_since_at < now() - INTERVAL '1 day'
-      {ASK_AGAIN}
+      {ASK_AGAIN_OF_ROW}
     )
     SELECT coalesce(max(rows), 0) FROM withdrawn"""  # noqa: S608 - a constant
 )
