@@ -55,7 +55,7 @@ from worker.runs.retention import RetentionPolicy, remove_old_rows
 from worker.runs.states import RunKind, RunRequest
 from worker.schema.apply import apply_schema
 from worker.status.kept_readings import KeptReadings
-from worker.status.metrics import exposition
+from worker.status.prometheus import exposition
 
 LIMITS = DispatchLimits(ahead=500, per_user=8, per_connector=500, redispatch_s=90)
 REFRESHED = 100

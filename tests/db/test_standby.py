@@ -16,7 +16,7 @@ from worker.local.postgres import EmbeddedPostgres
 from worker.runtime import runtime
 from worker.schema.apply import apply_schema
 from worker.settings import Settings
-from worker.status.metrics import exposition
+from worker.status.prometheus import exposition
 
 IS_STANDBY = text("SELECT pg_is_in_recovery()")
 

@@ -21,8 +21,8 @@ from worker.schema.apply import schema_sql
 from worker.schema.check import check_schema
 from worker.schema.compare import FINMIND
 from worker.schema.roles import DatabaseRole, LogIn, apply_roles, read_login, role_differences
-from worker.status.metrics import exposition
 from worker.status.overview import read_status
+from worker.status.prometheus import exposition
 
 OWN = sorted(set(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", schema_sql())) - FINMIND)
 PASSWORD = "p%40 ss'\"word"

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.status.promtool import promtool
 from worker.status.gauges import GAUGES
-from worker.status.metrics import exposition
+from worker.status.prometheus import exposition
 from worker.telemetry.latencies import LATENCIES
 
 ROOT = Path(__file__).resolve().parents[2]

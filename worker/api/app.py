@@ -54,7 +54,7 @@ from worker.runtime import (
 )
 from worker.settings import load_settings
 from worker.status.kept_readings import KeptReadings
-from worker.status.metrics import exposition
+from worker.status.prometheus import exposition
 from worker.telemetry.latencies import forget_latencies, start_measuring
 
 MAX_BODY_BYTES = 64 * 1024

@@ -1,4 +1,4 @@
-"""Metrics for Prometheus, read from Postgres at every scrape.
+"""Serves the metrics to Prometheus: each is read from Postgres at every scrape.
 
 They are computed from rows, so that no process keeps counters and none are lost at a restart.
 """
