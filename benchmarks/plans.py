@@ -14,7 +14,7 @@ from worker.runs.run_filter import After, RunFilter
 from worker.runs.run_queries import list_runs
 from worker.runs.states import RunKind, RunStatus
 from worker.status import connection_pages, overview
-from worker.status.gauges import GAUGES
+from worker.status.metrics import GAUGES
 
 _SOME_ID = "01a22388-66aa-7db5-aa25-71a5ba9885c5"
 

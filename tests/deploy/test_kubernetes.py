@@ -15,7 +15,7 @@ import yaml
 from worker import settings as settings_module
 from worker.cli.healthcheck import Component
 from worker.settings import Settings, load_settings
-from worker.status.gauges import GAUGES
+from worker.status.metrics import GAUGES
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "deploy" / "k8s" / "base"

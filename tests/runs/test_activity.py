@@ -9,7 +9,7 @@ from tests.factories import make_connection
 from worker.runs.activity import write_ended_hours
 from worker.status import overview
 from worker.status.charts import STEP, STEPS, Bank, Span, activity, fill_steps, first_step
-from worker.status.gauges import GAUGES
+from worker.status.metrics import GAUGES
 
 
 @pytest.fixture

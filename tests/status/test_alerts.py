@@ -10,7 +10,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.status.promtool import promtool
-from worker.status.gauges import GAUGES
+from worker.status.metrics import GAUGES
 from worker.status.prometheus import exposition
 from worker.telemetry.latencies import LATENCIES
 

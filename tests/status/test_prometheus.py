@@ -11,7 +11,7 @@ from worker.runs.component_heartbeats import record_heartbeat
 from worker.runs.ending import close
 from worker.runs.request import request_run
 from worker.runs.states import Counts, Outcome, RunKind, RunRequest, RunStatus
-from worker.status.gauges import GAUGES
+from worker.status.metrics import GAUGES
 from worker.status.prometheus import exposition
 
 

@@ -16,8 +16,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.db.engine import Sessions
-from worker.status.gauges import GAUGES, Gauge
 from worker.status.kept_readings import KeptReadings
+from worker.status.metrics import GAUGES, Gauge
 from worker.status.overview import queue_lengths
 from worker.telemetry.latency_endpoint import LatencyCollector
 
