@@ -646,7 +646,7 @@ CREATE TABLE IF NOT EXISTS bank_match_suggestions (
   replaced JSONB,
   -- a kind nobody can decide on would stay open for ever
   CONSTRAINT ck_bank_match_suggestions_kind CHECK (
-    kind IN ('expense', 'transfer', 'account', 'category', 'twin', 'takeover', 'withdrawn')),
+    kind IN ('expense', 'transfer', 'account', 'category', 'twin', 'takeover', 'withdrawn', 'balance')),
   -- an unknown status would hide the suggestion without an answer
   CONSTRAINT ck_bank_match_suggestions_status CHECK (status IN ('open', 'accepted', 'declined', 'obsolete')),
   -- a declined suggestion must not come back with every refresh

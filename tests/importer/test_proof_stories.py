@@ -7,8 +7,10 @@ from decimal import Decimal
 import pytest
 
 from tests.importer.bank import WINDOWED, Harness
+from worker.bank_accounts.answers import undo_answer
 from worker.connectors.base import Account, AccountType, Balance, BalanceKind, DatedBalance, IdClass
-from worker.runs.states import RunKind
+from worker.importer.actions.suggestions import accept, list_suggestions
+from worker.runs.states import RunKind, RunStatus
 
 
 def proof(harness):
@@ -449,3 +451,46 @@ def test_rows_in_another_currency_cannot_be_added_up(harness):
     assert harness.refresh().status == "succeeded"
     found = whole_proof(harness)
     assert (found["result"], found["reason"]) == ("unproven", "other_currencies")
+
+
+def test_a_first_balance_that_was_wrong_is_a_question_after_three_days_and_its_answer_can_be_undone(harness):
+    def days(count, *, accepted):
+        for _ in range(count):
+            harness.day_later()
+            harness.bank.buy("-1", f"Tram {harness.bank.today}", external_id=str(harness.bank.today))
+            harness.bank.balance(str(100 - len(harness.bank.rows)))
+            outcome = harness.refresh()
+            assert (outcome.code == "balance_mismatch") is not accepted
+            assert (outcome.status is RunStatus.SUCCEEDED) is accepted
+
+    def questions():
+        with harness.sessions() as session:
+            return [one for one in list_suggestions(session, harness.user_id) if one.kind == "balance"]
+
+    harness.bank.buy("-1", "Tram", external_id="first")
+    harness.bank.balance("50")
+    harness.refresh()
+    expenses = harness.expenses()
+    days(2, accepted=False)
+    assert questions() == []
+    days(1, accepted=False)
+    [question] = questions()
+    assert (question.other["difference"], question.other["balance"]) == ("49", "96")
+    for times in range(2):
+        with harness.sessions() as session:
+            accept(session, question.id, user_id=harness.user_id)
+        told = harness.sql(
+            "SELECT c.problem_code, count(*) FROM bank_connections c"
+            " JOIN bank_import_runs r ON r.connection_id = c.id AND r.kind = 'answer' GROUP BY 1"
+        )
+        assert [tuple(row) for row in told] == [(None, times + 1)]
+        days(1, accepted=True)
+        assert proof(harness)[0] == "proven"
+        with harness.sessions() as session:
+            undo_answer(session, question.id, user_id=harness.user_id)
+        days(1, accepted=False)
+    with harness.sessions() as session:
+        accept(session, question.id, user_id=harness.user_id)
+    harness.bank.balance("7")
+    assert harness.refresh().code == "balance_mismatch"
+    assert harness.expenses()[: len(expenses)] == expenses

@@ -11,6 +11,7 @@ from worker.db.user_lock import lock_user
 from worker.errors import ConflictError
 from worker.importer.actions.action_runs import begin_action, end_action
 from worker.importer.actions.joining import row_with_expense
+from worker.importer.actions.settled_balance import unsettle_balance
 from worker.importer.actions.suggestions import accept, find_suggestion
 from worker.importer.actions.withdrawn_rows import take_for_there
 from worker.importer.decide.reasons import Reason
@@ -97,6 +98,8 @@ def _part(session: Session, suggestion: BankMatchSuggestion, user_id: int) -> se
     """Undo what accepting did; return the months of expenses that changed."""
     if suggestion.kind == "account" and suggestion.account_id is None:
         raise ConflictError("the old account goes on under the new id: its rows cannot be told apart any more")
+    if suggestion.kind == "balance":
+        return unsettle_balance(session, suggestion)
     months = _restore(session, suggestion)
     if suggestion.kind == "account":
         joined = suggestion.detail.get("joined") or [suggestion.account_id]

@@ -29,7 +29,7 @@ def list_(*, user: UserOption, as_json: JsonFlag = False) -> None:
 
 @app.command("accept")
 def accept_(suggestion: SuggestionId, *, user: UserOption) -> None:
-    """Say yes: the two are one (an expense, a transfer, an account), take the category, or remove a withdrawn row."""
+    """Say yes: the two are one (an expense, a transfer, an account), take a category, remove a row, trust a balance."""
     with database() as sessions, sessions() as session:
         months = accept(session, suggestion, user_id=user)
     clear_finmind_cache(user, months)
@@ -72,6 +72,8 @@ def _other(view: SuggestionView) -> str:
         return f"category {other.get('category_id')}"
     if view.kind == "withdrawn":
         return "gone: the bank's answers come without it"
+    if view.kind == "balance":
+        return f"right from {other['balance_on']} on: {other['balance']}, {other['difference']} more than the rows say"
     said = f"{other['on'] or ''} {other['description'] or other['account'] or ''}".strip()
     evidence = "; ".join(other.get("evidence", ()))
     return f"{said}: {evidence}" if evidence else said

@@ -13,6 +13,7 @@ from worker import outbox
 from worker.db.user_lock import lock_user
 from worker.errors import ConflictError, NotFoundError
 from worker.importer.actions.joining import join_expense, join_transfer, join_twin
+from worker.importer.actions.settled_balance import settle_balance
 from worker.importer.actions.withdrawn_rows import take_for_gone
 from worker.importer.store.accounts.bank_accounts import add_account, attach, other_sources, sources_of
 from worker.importer.store.accounts.exchanged import exchange_accounts
@@ -118,7 +119,7 @@ def decline(session: Session, suggestion_id: int, *, user_id: int) -> None:
 
 
 def accept(session: Session, suggestion_id: int, *, user_id: int) -> frozenset[str]:
-    """Say yes: the line takes over the expense, the rows are one purchase, the accounts are one, or the row is gone.
+    """Say yes: two are one (a row and an expense, two rows, two accounts), a row is gone, a category or balance right.
 
     Returns the months (`YYYY-MM`) of expenses that changed, for FinMind's caches.
 
@@ -136,7 +137,8 @@ def accept(session: Session, suggestion_id: int, *, user_id: int) -> frozenset[s
 def concerned_by(session: Session, suggestion: BankMatchSuggestion) -> Concerned:
     """Return what accepting a suggestion may change, as it is."""
     rows = [id_ for id_ in (suggestion.transaction_id, suggestion.other_transaction_id) if id_ is not None]
-    sources = [id_ for id_ in (suggestion.account_id, suggestion.other_account_id) if id_ is not None]
+    asked = (suggestion.account_id, suggestion.other_account_id) if suggestion.kind == "account" else ()
+    sources = [id_ for id_ in asked if id_ is not None]
     return concerned(session, rows, [suggestion.expense_id] if suggestion.expense_id else [], source_ids=sources)
 
 
@@ -226,5 +228,6 @@ _ACCEPT: Mapping[str, Callable[[Session, BankMatchSuggestion], set[str]]] = {
     "category": _accept_category,
     "withdrawn": take_for_gone,
     "account": _accept_account,
+    "balance": settle_balance,
     "twin": join_twin,
 }

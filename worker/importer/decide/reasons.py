@@ -64,6 +64,7 @@ class Reason(StrEnum):
     SIMILAR_ACCOUNT = "similar_account"
     CATEGORISED_BEFORE = "categorised_before"
     WITHDRAWN = "withdrawn"
+    BALANCE_DIFFERS = "balance_differs"
     STILL_PENDING = "still_pending"
 
     RUN_REVERTED = "run_reverted"

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from worker.importer.decide.balances.mismatch import PostedRow, explain, without_rows
-from worker.importer.decide.balances.proof import BalanceProof, Books, Explanation, prove
+from worker.importer.decide.balances.proof import BalanceProof, Books, Explanation, lasts, prove
 
 OPENED_ON, TODAY, PROVEN_ON = date(2026, 1, 1), date(2026, 6, 15), date(2026, 6, 1)
 FITS = {
@@ -235,3 +235,24 @@ def test_a_balance_that_changes_without_rows_contradicts_only_what_explains_the_
     assert (judged.result, judged.reason) == (
         ("mismatch", "does_not_balance") if explanation else ("unproven", "changes_without_rows")
     )
+
+
+def mismatch(number):
+    return BalanceProof(
+        result="mismatch", reason="does_not_balance", difference=Decimal(1), balance_on=OPENED_ON.replace(day=number)
+    )
+
+
+PROVEN, SILENT = BalanceProof(result="proven", reason="balances"), BalanceProof(result="unproven", reason="no_balance")
+LASTING = {
+    "two days": ([mismatch(2), mismatch(1)], False),
+    "three days": ([mismatch(3), mismatch(2), mismatch(1)], True),
+    "three runs of two days": ([mismatch(2), mismatch(2), mismatch(1)], False),
+    "three days with one that states no balance": ([mismatch(3), SILENT, mismatch(2), mismatch(1)], True),
+    "three days with one that fits": ([mismatch(4), mismatch(3), PROVEN, mismatch(1)], False),
+}
+
+
+@pytest.mark.parametrize(("proofs", "asked"), LASTING.values(), ids=LASTING)
+def test_a_person_is_asked_about_a_balance_that_differs_for_three_days_in_a_row(proofs, asked):
+    assert lasts(proofs[0], proofs[1:]) is asked

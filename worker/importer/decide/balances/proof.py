@@ -10,10 +10,11 @@ purchase, counts those up to some days before; one that counts pending rows coun
 that the opening amount was taken from, so that a difference is what the two places have between them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import takewhile
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -35,6 +36,10 @@ DAYS_NOT_COUNTED = "days_not_counted"
 
 MAX_DAYS_NOT_COUNTED = 5
 """So many of the last days a balance may leave out, its own among them: a purchase before a weekend of three days."""
+
+
+DAYS_UNTIL_ASKED = 3
+"""Balances of so many days differ until a person is asked: the bank's next days mend most differences."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +142,17 @@ class BalanceProof:
 
 
 _PROOF = TypeAdapter(BalanceProof)
+
+
+def lasts(proof: BalanceProof, earlier: Iterable[BalanceProof]) -> bool:
+    """Return whether a mismatch is one of so many days in a row that a person is asked which side is right.
+
+    Args:
+        earlier: The proofs of earlier runs, the newest first.
+    """
+    telling = [proof, *(one for one in earlier if not one.says_nothing)]
+    days = {one.balance_on for one in takewhile(lambda one: one.result == "mismatch", telling)}
+    return len(days) >= DAYS_UNTIL_ASKED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

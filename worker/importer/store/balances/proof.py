@@ -145,7 +145,7 @@ def _prove(session: Session, job: Job, account: BankConnectionAccount, zone: Zon
     # It counts rejected rows, which an opening amount would hide: nothing would fit once they arrive.
     opens = opens and not standing_rejections(session, account.connection_id, account.id).open
     since = date.min if account.opening_amount is None else account.opening_on or date.min
-    sums = _sums(session, account, since, balance_on or date.max)
+    sums = book_sums(session, account, since, balance_on or date.max)
     if sums.in_other_currencies:
         return BalanceProof(result="unproven", reason="other_currencies", balance_on=balance_on)
     if opens and booked is not None and balance_on is not None:
@@ -233,6 +233,7 @@ def _equal_rows(session: Session, account: BankConnectionAccount) -> tuple[int, 
     return tuple(session.execute(_EQUAL_ROWS, {"account_id": account.id, "to_on": opened_on}).scalars())
 
 
-def _sums(session: Session, account: BankConnectionAccount, from_on: date, to_on: date) -> Row[Any]:
+def book_sums(session: Session, account: BankConnectionAccount, from_on: date, to_on: date) -> Row[Any]:
+    """Return the sums of an account's rows between two days: posted, of the last days up to the second, pending."""
     values = {"account_id": account.id, "currency": account.currency, "from_on": from_on, "to_on": to_on}
     return session.execute(_SUMS, values | {"opening_balance_on": account.opening_balance_on}).one()

@@ -13,6 +13,7 @@ from worker.importer import run_messages
 from worker.importer.decide.balances.proof import BalanceProof
 from worker.importer.decide.reasons import Reason
 from worker.importer.outcome import AccountResult, DoubtfulRows, judge_account
+from worker.importer.store.balances.settled import ask_about_balance
 from worker.importer.store.questions.obsolete import close_obsolete_questions
 from worker.importer.store.questions.suggestions import ASK_AGAIN_OF_ROW
 from worker.importer.store.rejections import resolve_repeated_ids, standing_rejections
@@ -73,6 +74,7 @@ def judge(
         told_again: Rows of this run that may be known ones or more equal purchases.
     """
     close_obsolete_questions(session, account.user_id, run_id)
+    ask_about_balance(session, account, proof, _proofs(session, account.id), run_id)
     if proof.fits_after_on is not None and proof.balance_on is not None:
         which = {"run_id": run_id, "connection_id": account.connection_id, "account_id": account.id}
         resolve_repeated_ids(session, which, proof.fits_after_on, proof.balance_on)

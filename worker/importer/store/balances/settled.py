@@ -1,0 +1,136 @@
+"""Asks whether a balance that never fits is right from a day on, and opens the account by it if a person says so.
+
+A first balance that was wrong, and one that counts rows as nothing recognises, differ from the rows for ever. Only a
+person can say that the rows are right: from then on later balances are compared with that day's.
+"""
+
+import json
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from worker.errors import ConflictError
+from worker.importer.decide.balances.proof import BalanceProof, lasts
+from worker.importer.decide.reasons import Reason
+from worker.importer.store.balances.proof import book_sums
+from worker.models import BankConnectionAccount, BankImportRunAccount
+
+SETTLED = "balance_settled"
+"""Reason of the proof of an answer: the opening amount is a balance that a person took for right."""
+
+_OPENING = (
+    "opening_amount", "opening_on", "opening_balance", "opening_balance_on", "opening_pending", "opening_last_days",
+)  # fmt: skip
+_ASK = text(
+    """INSERT INTO bank_match_suggestions (user_id, kind, account_id, run_id, reason, detail)
+    VALUES (:user_id, 'balance', :account_id, :run_id, :reason, CAST(:detail AS jsonb))
+    ON CONFLICT ON CONSTRAINT uq_bank_match_suggestions
+    DO UPDATE SET status = 'open', decided_at = NULL, run_id = EXCLUDED.run_id, detail = EXCLUDED.detail
+    WHERE bank_match_suggestions.status <> 'declined'"""
+)
+_CLOSE = text(
+    """UPDATE bank_match_suggestions SET status = 'obsolete', decided_at = now(),
+      detail = detail || jsonb_build_object('settled_by', CAST(:run_id AS text))
+    WHERE kind = 'balance' AND account_id = :account_id AND status = 'open'"""
+)
+
+
+def ask_about_balance(
+    session: Session,
+    account: BankConnectionAccount,
+    proof: BalanceProof,
+    earlier: Iterable[BalanceProof],
+    run_id: uuid.UUID,
+) -> None:
+    """Ask whether a balance that has differed for some days is right from now on; close the question once it fits.
+
+    Args:
+        proof: What this run's balance says.
+        earlier: The proofs of earlier runs, the newest first.
+    """
+    if proof.result != "mismatch":
+        if not proof.says_nothing:
+            session.execute(_CLOSE, {"account_id": account.id, "run_id": str(run_id)})
+        return
+    if not lasts(proof, earlier) or account.opening_amount is None or proof.difference is None:
+        return
+    posted = book_sums(session, account, account.opening_on or date.min, proof.balance_on or date.max).posted
+    detail = {
+        "difference": str(proof.difference),
+        "balance": str(account.opening_amount + posted + proof.difference),
+        "balance_on": proof.balance_on and proof.balance_on.isoformat(),
+        "proof": proof.as_json(),
+        "opening": opening_of(account),
+    }
+    values = {"user_id": account.user_id, "account_id": account.id, "run_id": run_id}
+    session.execute(_ASK, values | {"reason": Reason.BALANCE_DIFFERS, "detail": json.dumps(detail)})
+
+
+def take_balance(session: Session, account: BankConnectionAccount, asked: Mapping[str, Any]) -> BalanceProof:
+    """Take the opening amount anew from the balance of a question; return what is proven by that.
+
+    Rows after its day are compared with later balances. One that the bank states for the end of a past day is where
+    the rows begin to be added.
+
+    Raises: ConflictError when the opening amount is another one since the question.
+    """
+    if opening_of(account) != asked["opening"]:
+        raise ConflictError("the balances were compared anew since the question: the next run asks again")
+    proof = BalanceProof.from_json(asked["proof"])
+    assert account.opening_amount is not None
+    assert proof.balance_on is not None
+    assert proof.difference is not None
+    sums = book_sums(session, account, date.min, proof.balance_on)
+    account.opening_balance, account.opening_balance_on = Decimal(asked["balance"]), proof.balance_on
+    account.opening_pending, account.opening_last_days = sums.pending, sums.last
+    if proof.rests_on is None:
+        account.opening_amount += proof.difference
+    else:
+        account.opening_amount, account.opening_on = account.opening_balance, proof.balance_on + timedelta(days=1)
+    session.flush()
+    return BalanceProof(result="unproven", reason=SETTLED, balance_on=proof.balance_on)
+
+
+def give_balance_back(session: Session, account: BankConnectionAccount, answered: Mapping[str, Any]) -> BalanceProof:
+    """Take the opening amount that was before an answer; return what the balance said then.
+
+    Raises: ConflictError when the opening amount is another one since the answer.
+    """
+    if opening_of(account) != answered.get("opening_after"):
+        raise ConflictError("the opening amount was taken anew since that answer")
+    amount, on, balance, balance_on, pending, last_days = answered["opening"]
+    account.opening_amount, account.opening_on = Decimal(amount), date.fromisoformat(on)
+    account.opening_balance = None if balance is None else Decimal(balance)
+    account.opening_balance_on = None if balance_on is None else date.fromisoformat(balance_on)
+    account.opening_pending = Decimal(pending)
+    account.opening_last_days = None if last_days is None else [Decimal(one) for one in last_days]
+    session.flush()
+    return BalanceProof.from_json(answered["proof"])
+
+
+def opening_of(account: BankConnectionAccount) -> list[Any]:
+    """Return the opening amount of an account and what it was taken from, as a question keeps it."""
+    return [_as_json(getattr(account, name)) for name in _OPENING]
+
+
+def save_proof(session: Session, account_id: int, run_id: uuid.UUID, proof: BalanceProof) -> None:
+    """Write what an act of a person makes of an account's balance, as a run of an import does."""
+    session.add(
+        BankImportRunAccount(
+            run_id=run_id, account_id=account_id, status="succeeded", code="ok", balance_proof=proof.as_json()
+        )
+    )
+    session.flush()
+
+
+def _as_json(value: date | Decimal | Sequence[Decimal] | None) -> Any:  # noqa: ANN401 - whatever JSON holds
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return format(value.normalize(), "f")
+    return None if value is None else [format(one.normalize(), "f") for one in value]
