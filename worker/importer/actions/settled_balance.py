@@ -1,4 +1,4 @@
-"""Does what a person says of a balance that never fits: it is right from a day on; and takes that back."""
+"""Does what a user says of a balance that never fits: it is right from a day on; and takes that back."""
 
 import uuid
 

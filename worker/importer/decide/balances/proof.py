@@ -39,7 +39,7 @@ MAX_DAYS_NOT_COUNTED = 5
 
 
 DAYS_UNTIL_ASKED = 3
-"""Balances of so many days differ until a person is asked: the bank's next days mend most differences."""
+"""Balances of so many days differ until the user is asked: the bank's next days mend most differences."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +145,7 @@ _PROOF = TypeAdapter(BalanceProof)
 
 
 def lasts(proof: BalanceProof, earlier: Iterable[BalanceProof]) -> bool:
-    """Return whether a mismatch is one of so many days in a row that a person is asked which side is right.
+    """Return whether a mismatch is one of so many days in a row that the user is asked which side is right.
 
     Args:
         earlier: The proofs of earlier runs, the newest first.

@@ -1,7 +1,7 @@
-"""Asks whether a balance that never fits is right from a day on, and opens the account by it if a person says so.
+"""Asks whether a balance that never fits is right from a day on, and opens the account by it if a user says so.
 
-A first balance that was wrong, and one that counts rows as nothing recognises, differ from the rows for ever. Only a
-person can say that the rows are right: from then on later balances are compared with that day's.
+A first balance that was wrong, and one that counts rows as nothing recognises, differ from the rows for ever. Only the
+user can say that the rows are right: from then on later balances are compared with that day's.
 """
 
 import json
@@ -21,7 +21,7 @@ from worker.importer.store.balances.proof import book_sums
 from worker.models import BankConnectionAccount, BankImportRunAccount
 
 SETTLED = "balance_settled"
-"""Reason of the proof of an answer: the opening amount is a balance that a person took for right."""
+"""Reason of the proof of an answer: the opening amount is a balance that a user took for right."""
 
 _OPENING = (
     "opening_amount", "opening_on", "opening_balance", "opening_balance_on", "opening_pending", "opening_last_days",
@@ -119,7 +119,7 @@ def opening_of(account: BankConnectionAccount) -> list[Any]:
 
 
 def save_proof(session: Session, account_id: int, run_id: uuid.UUID, proof: BalanceProof) -> None:
-    """Write what an act of a person makes of an account's balance, as a run of an import does."""
+    """Write what an act of a user makes of an account's balance, as a run of an import does."""
     session.add(
         BankImportRunAccount(
             run_id=run_id, account_id=account_id, status="succeeded", code="ok", balance_proof=proof.as_json()
