@@ -49,9 +49,9 @@ from worker.runs.activity import HOURS_AT_ONCE, write_ended_hours
 from worker.runs.dispatching.dispatch_order import DispatchLimits
 from worker.runs.dispatching.planning import plan_due_connections
 from worker.runs.lease import claim
-from worker.runs.removal_pace import RemovalPace
 from worker.runs.request import request_run
-from worker.runs.retention import RetentionPolicy, remove_old_rows
+from worker.runs.retention.old_rows import RetentionPolicy, remove_old_rows
+from worker.runs.retention.pace import RemovalPace
 from worker.runs.states import RunKind, RunRequest
 from worker.schema.apply import apply_schema
 from worker.status.kept_readings import KeptReadings

@@ -16,8 +16,8 @@ from sqlalchemy import Engine, text
 from benchmarks.results import print_and_keep
 from benchmarks.servers import servers
 from worker.db.engine import Sessions, open_engine, open_sessions
-from worker.runs.removal_pace import RemovalPace
-from worker.runs.retention import RetentionPolicy, remove_old_rows
+from worker.runs.retention.old_rows import RetentionPolicy, remove_old_rows
+from worker.runs.retention.pace import RemovalPace
 from worker.schema.apply import apply_schema
 from worker.webhooks.retention import prune
 

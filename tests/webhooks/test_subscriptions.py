@@ -8,7 +8,7 @@ import pytest
 
 from tests.webhooks.conftest import LOOPBACK, NO_BREAKER, reply
 from worker.errors import ConflictError, InvalidRequestError, NotFoundError
-from worker.runs.removal_pace import RemovalPace
+from worker.runs.retention.pace import RemovalPace
 from worker.webhooks import delivery_queries, replay, subscriptions
 from worker.webhooks.delivery_queries import DeliveryFilter
 from worker.webhooks.keyring import open_keyring, place

@@ -11,8 +11,8 @@ from worker.runs.activity import write_ended_hours
 from worker.runs.component_heartbeats import record_heartbeat
 from worker.runs.providers.outage_records import observe
 from worker.runs.reaper import PAGE, recover, silent_runs
-from worker.runs.removal_pace import RemovalPace
-from worker.runs.retention import RetentionPolicy, expire_deferred, prune_heartbeats, remove_old_rows
+from worker.runs.retention.old_rows import RetentionPolicy, expire_deferred, prune_heartbeats, remove_old_rows
+from worker.runs.retention.pace import RemovalPace
 from worker.runtime import process_runtime
 from worker.telemetry.logs import get_logger
 

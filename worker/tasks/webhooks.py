@@ -23,7 +23,7 @@ from worker.reminders.bills import BILL_CATCH_UP_DAYS, announce_due_bills
 from worker.reminders.mail import Mailer
 from worker.reminders.sending import ReminderPolicy, send_due_reminders
 from worker.reminders.warnings import send_due_warnings
-from worker.runs.removal_pace import RemovalPace
+from worker.runs.retention.pace import RemovalPace
 from worker.runtime import Runtime, mail_server, process_runtime
 from worker.telemetry.logs import get_logger
 from worker.webhooks import inbox

@@ -3,7 +3,7 @@
 from sqlalchemy import CursorResult, text
 
 from worker.db.engine import Sessions
-from worker.runs.removal_pace import RemovalPace
+from worker.runs.retention.pace import RemovalPace
 
 # Deliveries and attempts are deleted with their event. What waits for a subscription that is not removed stays.
 _PRUNE = text(

@@ -8,8 +8,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from worker.models.api import IDEMPOTENCY_KEY_LASTS
-from worker.runs.removal_pace import RemovalPace
-from worker.runs.retention import RetentionPolicy, expire_deferred, remove_old_rows
+from worker.runs.retention.old_rows import RetentionPolicy, expire_deferred, remove_old_rows
+from worker.runs.retention.pace import RemovalPace
 from worker.runs.states import RunTrigger
 
 POLICY = RetentionPolicy(run_days=30, audit_days=90)

@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from worker.runs.removal_pace import RemovalPace
-from worker.runs.retention import RetentionPolicy, remove_old_rows
+from worker.runs.retention.old_rows import RetentionPolicy, remove_old_rows
+from worker.runs.retention.pace import RemovalPace
 
 TABLES = ("bank_import_runs", "bank_import_run_accounts", "credential_audit")
 

@@ -2,7 +2,7 @@
 
 Removed is what nothing needs any more: no undo, no proof of a balance, no open question, no other run. A run that
 changed something stays: it can be taken back. What refreshes without news leave is thinned first
-(`worker.runs.old_runs`).
+(`worker.runs.retention.old_runs`).
 """
 
 from collections import Counter
@@ -17,8 +17,8 @@ from worker.db.engine import Sessions
 from worker.models import BankImportRun, WorkerHeartbeat
 from worker.models.api import IDEMPOTENCY_KEY_LASTS
 from worker.runs.ending import apply_consequences
-from worker.runs.old_runs import FOLD_OPENINGS, FORGET_REQUESTS, REMOVE_OLD_RUNS, THIN_RUNS, Walk
-from worker.runs.removal_pace import RemovalPace
+from worker.runs.retention.old_runs import FOLD_OPENINGS, FORGET_REQUESTS, REMOVE_OLD_RUNS, THIN_RUNS, Walk
+from worker.runs.retention.pace import RemovalPace
 from worker.runs.states import EndedRun, Outcome, RunStatus
 
 LONGEST_DEFERRAL = timedelta(days=7)
