@@ -16,7 +16,8 @@ from worker.errors import StopRequestedError
 from worker.importer.engine import run
 from worker.importer.fetch.request_plan import FetchRequest, parts_of
 from worker.importer.fetch.window import Window, without
-from worker.runs.lease import claim, hand_back
+from worker.runs.hand_back import hand_back
+from worker.runs.lease import claim
 from worker.runs.states import Outcome, RunKind
 
 

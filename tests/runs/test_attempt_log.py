@@ -11,7 +11,8 @@ from tests.leases import claim
 from worker.net.request_timing import MeasuredRequest
 from worker.runs.attempt_log import FIRST, LAST, AttemptLog, read_attempts
 from worker.runs.ending import close
-from worker.runs.lease import EARLIER_ATTEMPTS, extend, hand_back
+from worker.runs.hand_back import hand_back
+from worker.runs.lease import EARLIER_ATTEMPTS, extend
 from worker.runs.request import request_run
 from worker.runs.run_queries import told_run
 from worker.runs.states import Outcome, RunKind, RunRequest, RunStatus

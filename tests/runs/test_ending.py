@@ -10,7 +10,7 @@ from tests.leases import claim
 from worker.errors import LostLeaseError
 from worker.models import BankConnection, BankConnectorCircuit, BankImportRun, WebhookEvent
 from worker.runs.ending import close
-from worker.runs.lease import hand_back
+from worker.runs.hand_back import hand_back
 from worker.runs.states import Counts, Outcome, RunStatus
 
 DUE = datetime(2026, 1, 1, tzinfo=UTC)

@@ -9,7 +9,8 @@ from worker.db.engine import Sessions
 from worker.errors import CancelRequestedError, LostLeaseError
 from worker.models import BankImportRun
 from worker.runs.ending import close
-from worker.runs.lease import extend, fence, hand_back
+from worker.runs.hand_back import hand_back
+from worker.runs.lease import extend, fence
 from worker.runs.request import request_run
 from worker.runs.states import Outcome, RunKind, RunRequest, RunStatus
 

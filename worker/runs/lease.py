@@ -1,4 +1,4 @@
-"""The lease of a run: claim it, check it in every transaction that writes (fencing), extend it, give it back.
+"""The lease of a run: claim it, check it in every transaction that writes (fencing), extend it.
 
 A lease lasts `LEASE_S` (`worker.settings`). All times are those of Postgres. Every function works in the caller's
 transaction and neither begins nor ends one.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import CursorResult, RowMapping, func, update
+from sqlalchemy import RowMapping, func, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -20,7 +20,7 @@ from worker.models import BankImportRun
 from worker.runs.dispatching.admission import AdmissionFacts
 from worker.runs.imported_accounts import IMPORTED_ACCOUNTS
 from worker.runs.providers import circuit
-from worker.runs.states import Lease, RunStatus
+from worker.runs.states import Lease
 
 COUNT_UP_TO = 100
 
@@ -185,7 +185,7 @@ def extend(session: Session, lease: Lease, *, lease_s: float) -> None:
     cancel_requested_at = session.execute(
         update(BankImportRun)
         .where(BankImportRun.id == lease.run_id, BankImportRun.lease_token == lease.token)
-        .values(heartbeat_at=at, lease_expires_at=at + timedelta(seconds=lease_s), **_logged(lease))
+        .values(heartbeat_at=at, lease_expires_at=at + timedelta(seconds=lease_s), **columns_of_log(lease))
         .returning(BankImportRun.cancel_requested_at)
     ).one_or_none()
     if cancel_requested_at is None:
@@ -194,48 +194,7 @@ def extend(session: Session, lease: Lease, *, lease_s: float) -> None:
         raise CancelRequestedError(f"run {lease.run_id} was cancelled")
 
 
-def _logged(lease: Lease) -> dict[str, Any]:
+def columns_of_log(lease: Lease) -> dict[str, Any]:
+    """Return the column that keeps what an attempt asked the bank so far, with its value; none before it asked."""
     requests = lease.log.as_json()
     return {} if requests is None else {"requests": requests}
-
-
-def hand_back(
-    session: Session, lease: Lease, *, counted: bool = False, passed_on: bool = False, started: bool = True
-) -> None:
-    """Give the lease back and queue the run again; it will continue from what is committed.
-
-    Args:
-        counted: Whether this was a failed attempt: it ran out of time or lost the database before it committed
-            anything. A shutdown is none, nor is a long import that committed a part.
-        passed_on: Whether the caller publishes the run itself.
-        started: Whether it began; an attempt that only found that it is not its turn is none to be told of.
-
-    Raises:
-        LostLeaseError: Another worker took the run over.
-    """
-    published = {"dispatched_at": func.now() if passed_on else None}
-    attempt = BankImportRun.attempt if counted else BankImportRun.attempt - 1
-    told = {"heartbeat_at": func.now(), **_logged(lease)} if started else {"claimed_at": None}
-    try:
-        with session.begin_nested():
-            _release(
-                session, lease, {"status": RunStatus.QUEUED, "code": "stopped", "attempt": attempt} | published | told
-            )
-    except IntegrityError:
-        # uq_bank_import_runs_waiting: another run of the connection waits; this one stays running, its lease expired.
-        session.execute(
-            update(BankImportRun)
-            .where(BankImportRun.id == lease.run_id, BankImportRun.lease_token == lease.token)
-            .values(attempt=attempt, lease_expires_at=func.now() - timedelta(seconds=1), dispatched_at=None, **told)
-        )
-
-
-def _release(session: Session, lease: Lease, values: dict[str, Any]) -> None:
-    result = session.execute(
-        update(BankImportRun)
-        .where(BankImportRun.id == lease.run_id, BankImportRun.lease_token == lease.token)
-        .values(lease_token=None, lease_expires_at=None, **values)
-    )
-    assert isinstance(result, CursorResult)
-    if result.rowcount != 1:
-        raise LostLeaseError(f"run {lease.run_id} was taken over")

@@ -32,7 +32,8 @@ from worker.recordings.recorder import RunRecorder, recorder_of
 from worker.runs.dispatching.admission import AdmissionLimits, WaitForTurn, admit
 from worker.runs.dispatching.heavy import LIGHT_ROWS, LightWorker, is_consumed, is_heavy
 from worker.runs.ending import close
-from worker.runs.lease import ClaimedRun, claim, hand_back
+from worker.runs.hand_back import hand_back
+from worker.runs.lease import ClaimedRun, claim
 from worker.runs.lease_renewal import LeaseKeeper
 from worker.runs.states import Lease, Outcome, RunStatus
 from worker.runtime import Runtime
