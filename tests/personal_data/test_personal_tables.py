@@ -77,7 +77,9 @@ EXPORTED = {
         attempt created_at event_id finished_at id last_code last_status_code next_attempt_at replay state
         subscription_id
         """,
-    "webhook_attempts": "attempt code delivery_id duration_ms finished_at id response_head started_at status_code",
+    "webhook_attempts": """
+        attempt code delivery_id duration_ms event_id finished_at id response_head started_at status_code
+        """,
     "reminder_deliveries": "attempt created_at last_code next_attempt_at reminder_id sent_at state",
     "user_preferences": "last_seen_at timezone updated_at user_id warn_by_mail",
     "connection_warnings": """

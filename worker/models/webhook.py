@@ -104,6 +104,7 @@ class WebhookAttempt(Base):
 
     id: Mapped[SerialId]
     delivery_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("webhook_deliveries.id", ondelete="CASCADE"))
+    event_id: Mapped[uuid.UUID | None]
     attempt: Mapped[int]
     started_at: Mapped[Now]
     finished_at: Mapped[datetime | None]

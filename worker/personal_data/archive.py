@@ -160,7 +160,10 @@ class _Writer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableColumns:
-    """The columns of a table: those of its archive, those that are left out, and its primary key."""
+    """The columns of a table: those of its archive, those that are left out, and its primary key.
+
+    A partitioned table may have none, for its partitions have keys of their own: then it is its first column.
+    """
 
     exported: Sequence[str]
     left_out: Sequence[str]
@@ -169,8 +172,9 @@ class TableColumns:
 
 _COLUMNS = text(
     """
-    SELECT a.attname AS name, a.atttypid = 'bytea'::regtype AS is_binary, a.attnum = ANY(k.conkey) AS is_key
-    FROM pg_attribute a JOIN pg_constraint k ON k.conrelid = a.attrelid AND k.contype = 'p'
+    SELECT a.attname AS name, a.atttypid = 'bytea'::regtype AS is_binary,
+           coalesce(a.attnum = ANY(k.conkey), a.attnum = 1) AS is_key
+    FROM pg_attribute a LEFT JOIN pg_constraint k ON k.conrelid = a.attrelid AND k.contype = 'p'
     WHERE a.attrelid = CAST(:table AS regclass) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
     """
 )

@@ -35,7 +35,7 @@ _ANNOUNCE = text(
       AND NOT EXISTS (
         SELECT 1 FROM webhook_events e
         WHERE e.user_id = b.user_id AND e.type = :type AND e.dedup_key = b.id || ':' || b.next_due_date)
-    ON CONFLICT (user_id, type, dedup_key) WHERE dedup_key IS NOT NULL DO NOTHING
+    ON CONFLICT DO NOTHING
     """
 )
 

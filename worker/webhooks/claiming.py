@@ -86,17 +86,18 @@ _LEASE = text(
           * (1 - extract(epoch FROM greatest(s.rate_next_at, now()) - now())))) AS places
       FROM webhook_subscriptions s WHERE s.id = ANY(CAST(:ids AS uuid[]))
     ), turn AS (
-      SELECT d.id, d.next_attempt_at, row_number() OVER (PARTITION BY a.id ORDER BY d.next_attempt_at, d.id) AS place
+      SELECT d.id, d.event_id, d.next_attempt_at,
+        row_number() OVER (PARTITION BY a.id ORDER BY d.next_attempt_at, d.id) AS place
       FROM allowed a CROSS JOIN LATERAL (
-        SELECT id, next_attempt_at FROM webhook_deliveries
+        SELECT id, event_id, next_attempt_at FROM webhook_deliveries
         WHERE subscription_id = a.id AND state = 'pending' AND next_attempt_at <= now()
         ORDER BY next_attempt_at, id LIMIT greatest(a.places, 0)) d
     ), leased AS (
       UPDATE webhook_deliveries d
       SET state = 'leased', attempt = d.attempt + 1, lease_token = CAST(:token AS uuid),
           lease_expires_at = now() + make_interval(secs => :lease_s)
-      FROM (SELECT id FROM turn ORDER BY place, next_attempt_at LIMIT :capacity) t
-      WHERE d.id = t.id AND d.state = 'pending'
+      FROM (SELECT id, event_id FROM turn ORDER BY place, next_attempt_at LIMIT :capacity) t
+      WHERE d.id = t.id AND d.event_id = t.event_id AND d.state = 'pending'
       RETURNING d.id, d.event_id, d.subscription_id, d.attempt
     ), paced AS (
       UPDATE webhook_subscriptions s
@@ -105,7 +106,7 @@ _LEASE = text(
       FROM (SELECT subscription_id, count(*) AS taken FROM leased GROUP BY subscription_id) l
       WHERE s.id = l.subscription_id
     ), opened AS (
-      INSERT INTO webhook_attempts (delivery_id, attempt) SELECT id, attempt FROM leased ORDER BY id
+      INSERT INTO webhook_attempts (delivery_id, event_id, attempt) SELECT id, event_id, attempt FROM leased ORDER BY id
       RETURNING id, delivery_id
     )
     SELECT l.id AS delivery_id, o.id AS attempt_id, l.attempt, l.subscription_id, s.user_id, s.url,
@@ -122,7 +123,7 @@ _LEASE = text(
 _FREE_LOST = text(
     """
     WITH lost AS (
-      SELECT id FROM webhook_deliveries WHERE state = 'leased' AND lease_expires_at < now()
+      SELECT id, event_id FROM webhook_deliveries WHERE state = 'leased' AND lease_expires_at < now()
       ORDER BY id LIMIT 1000 FOR UPDATE SKIP LOCKED
     ), closed AS (
       UPDATE webhook_attempts a SET finished_at = now(), code = 'lost' FROM lost
@@ -131,7 +132,7 @@ _FREE_LOST = text(
     UPDATE webhook_deliveries d
     SET state = 'pending', attempt = d.attempt - 1, next_attempt_at = now(), last_code = 'lost',
         lease_token = NULL, lease_expires_at = NULL
-    FROM lost WHERE d.id = lost.id
+    FROM lost WHERE d.id = lost.id AND d.event_id = lost.event_id
     """
 )
 

@@ -33,15 +33,16 @@ class Result:
 _RECORD = text(
     """
     WITH results AS (
-      SELECT * FROM unnest(CAST(:delivery_ids AS bigint[]), CAST(:attempt_ids AS bigint[]), CAST(:tokens AS uuid[]),
-        CAST(:states AS text[]), CAST(:codes AS text[]), CAST(:delays_s AS float8[]), CAST(:counted AS boolean[]),
-        CAST(:statuses AS smallint[]), CAST(:durations_ms AS integer[]), CAST(:heads AS text[]))
-        AS r(delivery_id, attempt_id, token, state, code, delay_s, counted, status, duration_ms, head)
+      SELECT * FROM unnest(CAST(:delivery_ids AS bigint[]), CAST(:attempt_ids AS bigint[]), CAST(:event_ids AS uuid[]),
+        CAST(:tokens AS uuid[]), CAST(:states AS text[]), CAST(:codes AS text[]), CAST(:delays_s AS float8[]),
+        CAST(:counted AS boolean[]), CAST(:statuses AS smallint[]), CAST(:durations_ms AS integer[]),
+        CAST(:heads AS text[]))
+        AS r(delivery_id, attempt_id, event_id, token, state, code, delay_s, counted, status, duration_ms, head)
     ), closed AS (
       UPDATE webhook_attempts a
       SET finished_at = now(), status_code = r.status, code = r.code, duration_ms = r.duration_ms,
           response_head = r.head
-      FROM results r WHERE a.id = r.attempt_id
+      FROM results r WHERE a.id = r.attempt_id AND a.event_id = r.event_id
     )
     UPDATE webhook_deliveries d
     SET state = r.state, lease_token = NULL, lease_expires_at = NULL,
@@ -49,7 +50,7 @@ _RECORD = text(
         next_attempt_at = CASE WHEN r.state = 'pending' THEN now() + make_interval(secs => r.delay_s) END,
         finished_at = CASE WHEN r.state <> 'pending' THEN now() END,
         last_status_code = r.status, last_code = r.code
-    FROM results r WHERE d.id = r.delivery_id AND d.lease_token = r.token
+    FROM results r WHERE d.id = r.delivery_id AND d.event_id = r.event_id AND d.lease_token = r.token
     """
 )
 
@@ -157,6 +158,7 @@ def _columns(results: Sequence[Result]) -> dict[str, list[object]]:
     return {
         "delivery_ids": [result.claimed.delivery_id for result in results],
         "attempt_ids": [result.claimed.attempt_id for result in results],
+        "event_ids": [str(result.claimed.envelope.id) for result in results],
         "tokens": [str(result.claimed.token) for result in results],
         "states": [str(result.verdict.state) for result in results],
         "codes": [result.verdict.code for result in results],
