@@ -8,4 +8,4 @@ down_revision = "r0042"
 
 def upgrade() -> None:
     """Add the column; attempts there are go with their events, within the time of retention."""
-    op.execute("ALTER TABLE webhook_attempts ADD COLUMN event_id UUID")
+    op.execute("ALTER TABLE webhook_attempts ADD COLUMN IF NOT EXISTS event_id UUID")
