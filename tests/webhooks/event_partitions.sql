@@ -79,7 +79,7 @@ END $$;
 
 -- then: the functions by which maintenance, which owns nothing, makes the coming weeks and removes old ones
 CREATE FUNCTION make_event_weeks(ahead INTEGER) RETURNS INTEGER LANGUAGE plpgsql SECURITY DEFINER
-SET lock_timeout = '2s' AS $$
+SET lock_timeout = '500ms' AS $$
 DECLARE
   made INTEGER := 0; week_at TIMESTAMPTZ; week TEXT; low uuid; high uuid; name TEXT;
   last_at TIMESTAMPTZ := (SELECT max(to_date(right(inhrelid::regclass::text, 8), 'YYYYMMDD')) FROM pg_inherits
@@ -121,11 +121,17 @@ BEGIN
     ADD FOREIGN KEY (delivery_id) REFERENCES webhook_deliveries_%1$s(id) ON DELETE CASCADE', week);
 END $$;
 
--- a week that ended before a moment goes when nothing in it waits and nothing in it ended since, its tables at once
-CREATE FUNCTION drop_event_weeks(before_at TIMESTAMPTZ) RETURNS INTEGER LANGUAGE plpgsql SECURITY DEFINER
-SET lock_timeout = '2s' AS $$
+-- the oldest week that ended before a moment, in which nothing waits and nothing ended since, goes, its tables at once.
+-- One in a transaction, to be repeated until none goes: nobody waits for one week while another is looked through
+CREATE FUNCTION drop_event_week(before_at TIMESTAMPTZ) RETURNS INTEGER LANGUAGE plpgsql SECURITY DEFINER
+SET lock_timeout = '500ms' AS $$
 DECLARE
-  dropped INTEGER := 0; week TEXT; needed BOOLEAN; newest BIGINT; newest_now BIGINT;
+  week TEXT; needed BOOLEAN; newest BIGINT; newest_now BIGINT;
+  waits CONSTANT TEXT := $waits$
+    SELECT EXISTS (SELECT FROM webhook_events_%1$s WHERE fanned_out_at IS NULL)
+      OR EXISTS (SELECT FROM webhook_deliveries_%1$s WHERE state = 'leased')
+      OR EXISTS (SELECT FROM webhook_deliveries_%1$s d JOIN webhook_subscriptions s ON s.id = d.subscription_id
+                 WHERE d.state = 'pending' AND s.status IN ('active', 'paused'))$waits$;
 BEGIN
   FOR week IN
     SELECT right(inhrelid::regclass::text, 8) FROM pg_inherits
@@ -134,30 +140,27 @@ BEGIN
         <= before_at
     ORDER BY 1
   LOOP
+    -- the long look goes on beside everybody. What ends after it waits now, or is a delivery that is not there yet
     EXECUTE format('SELECT max(id) FROM webhook_deliveries_%s', week) INTO newest;
-    EXECUTE format('SELECT EXISTS (SELECT FROM webhook_deliveries_%s WHERE finished_at >= $1)', week)
+    EXECUTE format(waits || ' OR EXISTS (SELECT FROM webhook_deliveries_%1$s WHERE finished_at >= $1)', week)
       INTO needed USING before_at;
     CONTINUE WHEN needed;
-    EXECUTE format('LOCK TABLE webhook_events_%1$s, webhook_deliveries_%1$s, webhook_attempts_%1$s', week);
-    -- what ended since we looked was a new delivery, or waited and is looked for here
-    EXECUTE format($needed$
-      SELECT (SELECT max(id) FROM webhook_deliveries_%1$s),
-        EXISTS (SELECT FROM webhook_events_%1$s WHERE fanned_out_at IS NULL)
-        OR EXISTS (SELECT FROM webhook_deliveries_%1$s WHERE state = 'leased')
-        OR EXISTS (SELECT FROM webhook_deliveries_%1$s d JOIN webhook_subscriptions s ON s.id = d.subscription_id
-                   WHERE d.state = 'pending' AND s.status IN ('active', 'paused'))$needed$, week)
-      INTO newest_now, needed;
-    CONTINUE WHEN needed OR newest_now IS DISTINCT FROM newest;
+    -- the whole tables first, as every statement does, or it and we would wait for each other
+    EXECUTE format('LOCK TABLE ONLY webhook_events, ONLY webhook_deliveries, ONLY webhook_attempts,
+      webhook_events_%1$s, webhook_deliveries_%1$s, webhook_attempts_%1$s', week);
+    EXECUTE format(waits, week) INTO needed;
+    EXECUTE format('SELECT max(id) FROM webhook_deliveries_%s', week) INTO newest_now;
+    IF needed OR newest_now IS DISTINCT FROM newest THEN RETURN 0; END IF;
     EXECUTE format('DROP TABLE webhook_attempts_%1$s, webhook_deliveries_%1$s, webhook_events_%1$s', week);
-    dropped := dropped + 1;
+    RETURN 1;
   END LOOP;
-  RETURN dropped;
+  RETURN 0;
 END $$;
 
 ALTER FUNCTION webhook_event_takes_its_key() SET search_path = public, pg_temp;
 ALTER FUNCTION make_event_weeks(INTEGER) SET search_path = public, pg_temp;
-ALTER FUNCTION drop_event_weeks(TIMESTAMPTZ) SET search_path = public, pg_temp;
-REVOKE ALL ON FUNCTION make_event_weeks(INTEGER), make_event_tables(TEXT), drop_event_weeks(TIMESTAMPTZ) FROM PUBLIC;
+ALTER FUNCTION drop_event_week(TIMESTAMPTZ) SET search_path = public, pg_temp;
+REVOKE ALL ON FUNCTION make_event_weeks(INTEGER), make_event_tables(TEXT), drop_event_week(TIMESTAMPTZ) FROM PUBLIC;
 
 -- then: the whole tables take the names, and the tables there are become the partition of all weeks so far
 SET LOCAL lock_timeout = '10s';

@@ -5,15 +5,20 @@ docs/decisions/0018-partitions.md says when that pays, and why the tables of eac
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from tests.webhooks.conftest import NO_BREAKER, reply
-from worker.personal_data.archive import columns_of
-from worker.personal_data.personal_tables import TABLES
+from worker.personal_data.archive import archive
+from worker.runs.removal_pace import RemovalPace
+from worker.webhooks.delivery_queries import DeliveryFilter, attempts, deliveries, events
+from worker.webhooks.replay import replay_event
+from worker.webhooks.retention import prune
 
 STEPS = (Path(__file__).parent / "event_partitions.sql").read_text().split("\n-- then")
 WHOLE = ("webhook_attempts", "webhook_deliveries", "webhook_events")
@@ -77,9 +82,9 @@ def week_of(at: datetime) -> str:
 
 
 def test_tables_become_partitions_beside_deliveries_and_weeks_come_and_go(  # noqa: PLR0917 - fixtures
-    engine, sessions, receiver, add_subscription, publish, deliver, rows, execute, steps, maintenance
+    engine, sessions, user_id, receiver, add_subscription, publish, deliver, rows, execute, steps, maintenance
 ):
-    add_subscription(receiver.url)
+    subscription = add_subscription(receiver.url)
     publish(dedup_key="before")
     deliver()
     execute("UPDATE webhook_attempts SET event_id = NULL")  # as a worker of the version before leaves it
@@ -93,13 +98,27 @@ def test_tables_become_partitions_beside_deliveries_and_weeks_come_and_go(  # no
     assert len(receiver.received) == made
     assert rows(CHAINS) == [(made,) * 6], "each event with its delivery and its attempt"
     assert rows(FILES, whole=list(WHOLE)) == files, "the files of the tables are those of before: nothing was copied"
-    with sessions() as session:
-        exported = [columns_of(session, table) for table in TABLES if table.name in WHOLE]
-    assert [found.key for found in exported] == [["id"]] * 3, "a person's archive is sorted as before"
     (event_id,) = rows("SELECT id FROM webhook_events LIMIT 1")[0]
     for one in ("webhook_events WHERE id = :id", "webhook_deliveries WHERE event_id = :id"):
         plan = " ".join(line for (line,) in rows(f"EXPLAIN SELECT * FROM {one}", id=event_id))
         assert "Append" not in plan, "one event is looked for in one week"
+
+    # What a person asks for: their events again, their lists, their archive. What is old goes with all that it had.
+    first = rows(PLACES.format("webhook_events"))[0][0]
+    with sessions() as session:
+        again = replay_event(session, user_id, subscription.subscription_id, event_id)
+    assert deliver().delivered == 1
+    with sessions() as session:
+        assert events(session, user_id, limit=1)[0]["sequence"] == max(rows("SELECT sequence FROM webhook_events"))[0]
+        assert deliveries(session, user_id, DeliveryFilter(), limit=1)[0]["id"] == again
+        assert [row["status_code"] for row in attempts(session, user_id, again)] == [200]
+    exported = ZipFile(BytesIO(b"".join(archive(sessions, user_id))))
+    lines = [exported.read(f"{table}.jsonl").decode().count("\n") for table in WHOLE]
+    assert lines == [made + 1, made + 1, made]
+    execute("UPDATE webhook_events SET occurred_at = now() - INTERVAL '2 days' WHERE id = :id", id=event_id)
+    execute("UPDATE webhook_deliveries SET finished_at = now() - INTERVAL '2 days' WHERE event_id = :id", id=event_id)
+    assert prune(sessions, keep_days=1, pace=RemovalPace(wait=lambda _seconds: None)) == 1
+    assert rows(CHAINS) == [(made - 1,) * 6]
 
     # Each week is a partition of its own; what nobody made in time is in the default one, and arrives as well.
     now = datetime.now(UTC)
@@ -108,28 +127,30 @@ def test_tables_become_partitions_beside_deliveries_and_weeks_come_and_go(  # no
     for at in (coming, unforeseen):
         execute(LATER, at=at)
     deliver(breaker=NO_BREAKER)
-    first = rows(PLACES.format("webhook_events"))[0][0]
     for table in WHOLE:
         assert rows(PLACES.format(table)) == [(first,), (week_of(coming),), ("_default",)]
     with pytest.raises(DBAPIError, match="must be owner"):
         maintenance("DROP TABLE webhook_events_default")
-    for function in ("make_event_weeks(INTEGER)", "drop_event_weeks(TIMESTAMPTZ)"):
+    for function in ("make_event_weeks(INTEGER)", "drop_event_week(TIMESTAMPTZ)"):
         execute(f"GRANT EXECUTE ON FUNCTION {function} TO maintenance_{engine.url.database}")
-    make, drop = "SELECT make_event_weeks(:ahead)", "SELECT drop_event_weeks(:before_at)"
+    make, drop = "SELECT make_event_weeks(:ahead)", "SELECT drop_event_week(:before_at)"
     maintenance(make, ahead=AHEAD + 3)
     made_weeks = rows(WEEKS, whole="webhook_events")
     assert (week_of(unforeseen + timedelta(weeks=1)),) in made_weeks
     assert (week_of(unforeseen),) not in made_weeks, "its rows are in the default partition and stay there"
 
     # A week goes when it is old and nothing in it waits, its three tables at once. What is in other weeks stays.
-    maintenance(drop, before_at=coming - timedelta(days=coming.weekday()))
+    ended = coming - timedelta(days=coming.weekday())
+    while maintenance(drop, before_at=ended):
+        pass
     kept = [week for week in made_weeks if week[0] >= week_of(coming)]
     assert [rows(WEEKS, whole=table) for table in WHOLE] == [kept] * 3
     assert rows(CHAINS) == [(2,) * 6]
     publish(dedup_key="before")
     assert rows(CHAINS)[0][0] == 2, "a key outlives its event"
     later = unforeseen + timedelta(weeks=4)
-    maintenance(drop, before_at=later)
+    while maintenance(drop, before_at=later):
+        pass
     assert rows(WEEKS, whole="webhook_events") == [(week_of(coming),), ("_default",)], "a delivery of that week waits"
     receiver.answer = lambda _request: reply(200)
     execute("UPDATE webhook_deliveries SET next_attempt_at = now()")
