@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from tests.webhooks.conftest import NO_BREAKER, reply
 from worker.personal_data.archive import archive
-from worker.runs.removal_pace import RemovalPace
+from worker.runs.retention.pace import RemovalPace
 from worker.webhooks.delivery_queries import DeliveryFilter, attempts, deliveries, events
 from worker.webhooks.replay import replay_event
 from worker.webhooks.retention import prune
@@ -42,6 +42,7 @@ LATER = """
     FROM webhook_events ORDER BY sequence LIMIT 1
 """
 PLACES = "SELECT DISTINCT right(tableoid::regclass::text, 8) FROM {} ORDER BY 1"
+MAKE, DROP = "SELECT make_event_weeks(:ahead)", "SELECT drop_event_week(:before_at)"
 WEEKS = (
     "SELECT right(inhrelid::regclass::text, 8) FROM pg_inherits WHERE inhparent = CAST(:whole AS regclass) ORDER BY 1"
 )
@@ -61,19 +62,29 @@ def steps(engine: Engine) -> Iterator[str]:
 
 
 @pytest.fixture
-def maintenance(engine: Engine) -> Iterator[Callable[[str], int]]:
+def partitioned(engine: Engine, steps: Iterator[str]) -> Engine:
+    """Take all steps at once."""
+    for _ in steps:
+        pass
+    return engine
+
+
+@pytest.fixture
+def maintenance(partitioned: Engine) -> Iterator[Callable[[str], int]]:
     """Call a function as somebody who owns no table and may call these two."""
-    role = f"maintenance_{engine.url.database}"
+    role = f"maintenance_{partitioned.url.database}"
 
     def call(statement: str, **values: object) -> int:
-        with engine.begin() as connection:
+        with partitioned.begin() as connection:
             connection.exec_driver_sql(f"SET LOCAL ROLE {role}")
             return int(connection.execute(text(statement), values).scalar_one())
 
-    with engine.begin() as connection:
+    with partitioned.begin() as connection:
         connection.exec_driver_sql(f"CREATE ROLE {role}")
+        for function in ("make_event_weeks(INTEGER)", "drop_event_week(TIMESTAMPTZ)"):
+            connection.exec_driver_sql(f"GRANT EXECUTE ON FUNCTION {function} TO {role}")
     yield call
-    with engine.begin() as connection:
+    with partitioned.begin() as connection:
         connection.exec_driver_sql(f"DROP OWNED BY {role}; DROP ROLE {role}")
 
 
@@ -81,15 +92,14 @@ def week_of(at: datetime) -> str:
     return f"{at - timedelta(days=at.weekday()):%Y%m%d}"
 
 
-def test_tables_become_partitions_beside_deliveries_and_weeks_come_and_go(  # noqa: PLR0917 - fixtures
-    engine, sessions, user_id, receiver, add_subscription, publish, deliver, rows, execute, steps, maintenance
+def test_tables_become_partitions_beside_deliveries(  # noqa: PLR0917 - fixtures
+    receiver, add_subscription, publish, deliver, rows, execute, steps
 ):
-    subscription = add_subscription(receiver.url)
+    add_subscription(receiver.url)
     publish(dedup_key="before")
     deliver()
     execute("UPDATE webhook_attempts SET event_id = NULL")  # as a worker of the version before leaves it
     files = rows(FILES, whole=list(WHOLE))
-
     for number, step in enumerate(steps, 1):
         for key in (f"step {number}", f"step {number}", "before"):
             publish(dedup_key=key)
@@ -98,27 +108,45 @@ def test_tables_become_partitions_beside_deliveries_and_weeks_come_and_go(  # no
     assert len(receiver.received) == made
     assert rows(CHAINS) == [(made,) * 6], "each event with its delivery and its attempt"
     assert rows(FILES, whole=list(WHOLE)) == files, "the files of the tables are those of before: nothing was copied"
-    (event_id,) = rows("SELECT id FROM webhook_events LIMIT 1")[0]
+
+
+@pytest.mark.usefixtures("partitioned")
+def test_a_person_finds_their_events_in_partitions(  # noqa: PLR0917 - fixtures
+    sessions, user_id, receiver, add_subscription, publish, deliver, rows, execute
+):
+    subscription_id = add_subscription(receiver.url).subscription_id
+    publish()
+    publish()
+    assert deliver().delivered == 2
+    (event_id, old_id) = (found for (found,) in rows("SELECT id FROM webhook_events ORDER BY sequence"))
     for one in ("webhook_events WHERE id = :id", "webhook_deliveries WHERE event_id = :id"):
         plan = " ".join(line for (line,) in rows(f"EXPLAIN SELECT * FROM {one}", id=event_id))
         assert "Append" not in plan, "one event is looked for in one week"
-
-    # What a person asks for: their events again, their lists, their archive. What is old goes with all that it had.
-    first = rows(PLACES.format("webhook_events"))[0][0]
     with sessions() as session:
-        again = replay_event(session, user_id, subscription.subscription_id, event_id)
+        again = replay_event(session, user_id, subscription_id, event_id)
     assert deliver().delivered == 1
     with sessions() as session:
-        assert events(session, user_id, limit=1)[0]["sequence"] == max(rows("SELECT sequence FROM webhook_events"))[0]
+        assert [found["sequence"] for found in events(session, user_id)] == [2, 1]
         assert deliveries(session, user_id, DeliveryFilter(), limit=1)[0]["id"] == again
         assert [row["status_code"] for row in attempts(session, user_id, again)] == [200]
     exported = ZipFile(BytesIO(b"".join(archive(sessions, user_id))))
-    lines = [exported.read(f"{table}.jsonl").decode().count("\n") for table in WHOLE]
-    assert lines == [made + 1, made + 1, made]
-    execute("UPDATE webhook_events SET occurred_at = now() - INTERVAL '2 days' WHERE id = :id", id=event_id)
-    execute("UPDATE webhook_deliveries SET finished_at = now() - INTERVAL '2 days' WHERE event_id = :id", id=event_id)
+    assert [exported.read(f"{table}.jsonl").count(b"\n") for table in WHOLE] == [3, 3, 2]
+    execute("UPDATE webhook_events SET occurred_at = now() - INTERVAL '2 days' WHERE id = :id", id=old_id)
+    execute("UPDATE webhook_deliveries SET finished_at = now() - INTERVAL '2 days' WHERE event_id = :id", id=old_id)
     assert prune(sessions, keep_days=1, pace=RemovalPace(wait=lambda _seconds: None)) == 1
-    assert rows(CHAINS) == [(made - 1,) * 6]
+    assert rows(CHAINS) == [(2, 2, 2, 1, 2, 2)], "an old event goes with all that it had; the other was sent twice"
+    execute("DELETE FROM users")
+    for table in (*WHOLE, "webhook_event_keys"):
+        assert rows(f"SELECT count(*) FROM {table}") == [(0,)]
+
+
+def test_weeks_come_and_go_and_none_goes_in_which_a_delivery_waits(  # noqa: PLR0917 - fixtures
+    receiver, add_subscription, publish, deliver, rows, execute, maintenance
+):
+    add_subscription(receiver.url)
+    publish(dedup_key="before")
+    deliver()
+    first = rows(PLACES.format("webhook_events"))[0][0]
 
     # Each week is a partition of its own; what nobody made in time is in the default one, and arrives as well.
     now = datetime.now(UTC)
@@ -131,17 +159,14 @@ def test_tables_become_partitions_beside_deliveries_and_weeks_come_and_go(  # no
         assert rows(PLACES.format(table)) == [(first,), (week_of(coming),), ("_default",)]
     with pytest.raises(DBAPIError, match="must be owner"):
         maintenance("DROP TABLE webhook_events_default")
-    for function in ("make_event_weeks(INTEGER)", "drop_event_week(TIMESTAMPTZ)"):
-        execute(f"GRANT EXECUTE ON FUNCTION {function} TO maintenance_{engine.url.database}")
-    make, drop = "SELECT make_event_weeks(:ahead)", "SELECT drop_event_week(:before_at)"
-    maintenance(make, ahead=AHEAD + 3)
+    maintenance(MAKE, ahead=AHEAD + 3)
     made_weeks = rows(WEEKS, whole="webhook_events")
     assert (week_of(unforeseen + timedelta(weeks=1)),) in made_weeks
     assert (week_of(unforeseen),) not in made_weeks, "its rows are in the default partition and stay there"
 
     # A week goes when it is old and nothing in it waits, its three tables at once. What is in other weeks stays.
     ended = coming - timedelta(days=coming.weekday())
-    while maintenance(drop, before_at=ended):
+    while maintenance(DROP, before_at=ended):
         pass
     kept = [week for week in made_weeks if week[0] >= week_of(coming)]
     assert [rows(WEEKS, whole=table) for table in WHOLE] == [kept] * 3
@@ -149,14 +174,11 @@ def test_tables_become_partitions_beside_deliveries_and_weeks_come_and_go(  # no
     publish(dedup_key="before")
     assert rows(CHAINS)[0][0] == 2, "a key outlives its event"
     later = unforeseen + timedelta(weeks=4)
-    while maintenance(drop, before_at=later):
+    while maintenance(DROP, before_at=later):
         pass
     assert rows(WEEKS, whole="webhook_events") == [(week_of(coming),), ("_default",)], "a delivery of that week waits"
     receiver.answer = lambda _request: reply(200)
     execute("UPDATE webhook_deliveries SET next_attempt_at = now()")
     assert deliver(breaker=NO_BREAKER).delivered == 2
-    assert maintenance(drop, before_at=later) == 1
+    assert maintenance(DROP, before_at=later) == 1
     assert rows(PLACES.format("webhook_attempts")) == [("_default",)]
-    execute("DELETE FROM users")
-    for table in (*WHOLE, "webhook_event_keys"):
-        assert rows(f"SELECT count(*) FROM {table}") == [(0,)]

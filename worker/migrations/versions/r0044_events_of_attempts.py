@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "r0043"
-down_revision = "r0042"
+revision = "r0044"
+down_revision = "r0043"
 
 
 def upgrade() -> None:
