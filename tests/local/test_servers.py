@@ -152,6 +152,17 @@ def test_a_socket_folder_that_somebody_else_made_first_is_refused(home: Path) ->
         postgres_module._own_directory(data, stranger)
 
 
+def test_the_reason_why_postgres_cannot_be_made_is_said_and_not_only_how_it_cleaned_up(home: Path, monkeypatch) -> None:
+    programs = home / "programs"
+    programs.mkdir()
+    initdb = programs / "initdb"
+    initdb.write_text("#!/bin/sh\necho 'no space left on device'\necho 'initdb: removing contents'\nexit 1\n")
+    initdb.chmod(0o755)
+    monkeypatch.setattr(postgres_module, "_programs", lambda *_: programs)
+    with pytest.raises(ConfigurationError, match="no space left on device; initdb: removing contents"):
+        EmbeddedPostgres(home / "postgres")
+
+
 def test_a_port_in_use_is_said_plainly(home: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -142,7 +142,8 @@ class EmbeddedPostgres:
 
     def _last_words(self) -> str:
         lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return f"{lines[-1] if lines else 'it said nothing'} (see {self._log})"
+        # The last line tells only how `initdb` cleaned up; the reason stands before it.
+        return f"{'; '.join(lines[-3:]) or 'it said nothing'} (see {self._log})"
 
 
 def _programs(account: SystemAccount | None, home: Path) -> Path:
