@@ -14,7 +14,7 @@ from worker.bank_accounts.answers import undo_answer
 from worker.bank_accounts.unmatching import unmatch
 from worker.connectors.base import Account, TransactionKind
 from worker.importer.actions.suggestions import accept, list_suggestions
-from worker.importer.store.questions.suggestions import suggest_account
+from worker.importer.store.suggestions.ask import suggest_account
 
 GIRO = Account(external_id="A", name="Giro", currency="EUR", anchor="iban:DE1")
 SAVINGS = Account(external_id="A", name="Savings", currency="EUR", anchor="iban:DE2")

@@ -16,9 +16,9 @@ from worker.importer.actions.suggestions import accept, find_suggestion
 from worker.importer.actions.withdrawn_rows import take_for_there
 from worker.importer.decide.reasons import Reason
 from worker.importer.store.accounts.bank_accounts import attach, other_sources
-from worker.importer.store.questions.obsolete import is_obsolete
 from worker.importer.store.sources.joined_rows import meet_joined_rows
 from worker.importer.store.sources.undo_answer import plan_undo, write_undo
+from worker.importer.store.suggestions.obsolete import is_obsolete
 from worker.models import BankConnectionAccount, BankMatchSuggestion, BankTransaction
 from worker.runs.states import RunKind
 

@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import text
 
 from worker.importer.store import second_look
-from worker.importer.store.questions import obsolete
 from worker.importer.store.rows import load
+from worker.importer.store.suggestions import obsolete
 
 STATEMENTS = {
     "orphans": (second_look._ORPHANS, {"account_id": 1, "show_both": False}),

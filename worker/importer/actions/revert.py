@@ -24,13 +24,13 @@ from worker.importer.fetch.window import OVERLAP_DAYS
 from worker.importer.job import Job
 from worker.importer.store.expenses.own_expenses import HIDDEN, give_expenses
 from worker.importer.store.expenses.rows import delete_expenses, insert_expenses, set_categories, update_expenses
-from worker.importer.store.questions.obsolete import CLOSED_AS_OBSOLETE
 from worker.importer.store.rows.bulk import next_ids, run_values
 from worker.importer.store.rows.changes import record_without_line
 from worker.importer.store.rows.load import load_in_full, present_categories
 from worker.importer.store.sources.joined_rows import meet_again
 from worker.importer.store.sources.leading_fields import let_sources_lead
 from worker.importer.store.sources.twins import hand_to_twins, point_to_ends, without_expense
+from worker.importer.store.suggestions.obsolete import CLOSED_AS_OBSOLETE
 from worker.importer.store.transfers.pair import give_twins_of_reverted
 from worker.importer.store.unchanged_response import forget
 from worker.runs.ending import close

@@ -26,8 +26,6 @@ from worker.importer.store.expenses.own_expenses import give_expenses, replace_e
 from worker.importer.store.expenses.user_expenses import load_asked, load_counterparts, load_spans
 from worker.importer.store.pending.booked_beside import let_posted_rows_inherit
 from worker.importer.store.pending.leftover import decide_pending, remove_abandoned
-from worker.importer.store.questions.obsolete import close_obsolete_questions
-from worker.importer.store.questions.suggestions import IS_ASKED, suggest
 from worker.importer.store.rows.changes import record_without_line
 from worker.importer.store.rows.load import load_in_full
 from worker.importer.store.sources.expense_handover import let_follow
@@ -35,6 +33,8 @@ from worker.importer.store.sources.leading_fields import let_sources_lead
 from worker.importer.store.sources.rearrange import let_equal_rows_meet
 from worker.importer.store.sources.twins import point_to_ends, successors
 from worker.importer.store.sources.unlike import ask_about_unlike_rows
+from worker.importer.store.suggestions.ask import IS_ASKED, suggest
+from worker.importer.store.suggestions.obsolete import close_obsolete_questions
 from worker.importer.store.transfers.pair import hide_shown_legs, pair_legs_of, unpaired_ids
 from worker.importer.store.write_target import WriteTarget
 from worker.models import BankConnectionAccount

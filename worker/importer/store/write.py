@@ -20,11 +20,11 @@ from worker.importer.decide.read.line import STATED_FIELDS, Line
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State
 from worker.importer.store.expenses.locks import lock_if_unchanged
 from worker.importer.store.expenses.rows import delete_expenses, insert_expenses, update_expenses
-from worker.importer.store.questions.suggestions import suggest
 from worker.importer.store.rows.bulk import copy, insert_values, next_ids, run_values
 from worker.importer.store.rows.changes import record_changes
 from worker.importer.store.sources.leading_fields import let_sources_lead
 from worker.importer.store.sources.twins import leave_to_twins
+from worker.importer.store.suggestions.ask import suggest
 from worker.importer.store.transfers.broken import release_legs
 from worker.importer.store.write_target import WriteTarget, Written
 

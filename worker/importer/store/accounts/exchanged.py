@@ -13,7 +13,7 @@ from worker.importer.store.account_share import AccountShare
 from worker.importer.store.accounts.bank_accounts import own_rows
 from worker.importer.store.accounts.listed import EXCHANGING
 from worker.importer.store.accounts.replaced import delivered_rows
-from worker.importer.store.questions.suggestions import suggest_account
+from worker.importer.store.suggestions.ask import suggest_account
 from worker.models import BankConnectionAccount
 from worker.telemetry.logs import get_logger
 

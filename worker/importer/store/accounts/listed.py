@@ -23,8 +23,8 @@ from worker.importer.decide.read.clean_text import clean, id_text
 from worker.importer.job import Job
 from worker.importer.outcome import NewAccountError, SimilarAccountError
 from worker.importer.store.accounts.bank_accounts import recognise_again
-from worker.importer.store.questions.suggestions import suggest_account
 from worker.importer.store.results.run_accounts import start_accounts
+from worker.importer.store.suggestions.ask import suggest_account
 from worker.models import BankConnection, BankConnectionAccount
 from worker.money import is_currency, is_money
 

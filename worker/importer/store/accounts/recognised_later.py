@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from worker.importer.decide.accounts.recognise import AccountFacts, anchors_contradict
 from worker.importer.store.accounts.bank_accounts import MAX_COMPARED_ROWS, own_rows, recognise_source
-from worker.importer.store.questions.suggestions import suggest_account
+from worker.importer.store.suggestions.ask import suggest_account
 from worker.models import BankAccount, BankConnectionAccount
 
 MIN_NEW_ROWS = 3

@@ -42,9 +42,9 @@ from worker.importer.store.accounts.bank_accounts import (
     rows_of_same_days,
 )
 from worker.importer.store.accounts.listed import take_currency
-from worker.importer.store.questions.suggestions import suggest_account
 from worker.importer.store.results.run_accounts import reopen
 from worker.importer.store.rows.keys import has_rows
+from worker.importer.store.suggestions.ask import suggest_account
 from worker.models import BankConnectionAccount
 from worker.telemetry.logs import get_logger
 from worker.words import payment_text

@@ -19,8 +19,8 @@ from worker.importer.decide.row_update import tombstone
 from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
 from worker.importer.job import Job
 from worker.importer.store.pending.booked_beside import hide_posted_rows, load_rows_beside
-from worker.importer.store.questions.suggestions import ASK_AGAIN_OF_ROW, suggest
 from worker.importer.store.rows.load import load_in_full
+from worker.importer.store.suggestions.ask import ASK_AGAIN_OF_ROW, suggest
 from worker.importer.store.write import write_plan
 from worker.importer.store.write_target import WriteTarget
 

@@ -14,10 +14,10 @@ from worker.importer.decide.balances.proof import BalanceProof
 from worker.importer.decide.reasons import Reason
 from worker.importer.outcome import AccountResult, DoubtfulRows, judge_account
 from worker.importer.store.balances.settled import ask_about_balance
-from worker.importer.store.questions.obsolete import close_obsolete_questions
-from worker.importer.store.questions.suggestions import ASK_AGAIN_OF_ROW
 from worker.importer.store.rejections import resolve_repeated_ids, standing_rejections
 from worker.importer.store.results.problems import save_connection_problem, save_problem
+from worker.importer.store.suggestions.ask import ASK_AGAIN_OF_ROW
+from worker.importer.store.suggestions.obsolete import close_obsolete_questions
 from worker.models import BankConnectionAccount
 from worker.runs.imported_accounts import STANDS_WITHDRAWN
 

@@ -14,9 +14,9 @@ from worker.importer.decide.sources.meet import meet_rows
 from worker.importer.decide.sources.rows import MovableRow, SourceRow, Spans, places_apart
 from worker.importer.decide.stored_row import ExpenseState
 from worker.importer.store.expenses.rows import IS_EDITED
-from worker.importer.store.questions.suggestions import PURCHASE
 from worker.importer.store.sources.expense_handover import join_pairs
 from worker.importer.store.sources.leading_fields import let_sources_lead
+from worker.importer.store.suggestions.ask import PURCHASE
 
 _OWNING = frozenset({ExpenseState.OWN, ExpenseState.LINKED, ExpenseState.TRANSFER})
 _ROWS = text(

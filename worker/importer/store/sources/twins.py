@@ -16,11 +16,11 @@ from sqlalchemy.orm import Session
 from worker.importer.decide.decisions import ExpenseEffect, RowChange
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.stored_row import ExpenseState, StoredRow
-from worker.importer.store.questions.suggestions import IS_ASKED
 from worker.importer.store.rows.bulk import array_text
 from worker.importer.store.sources.expense_handover import HandOver, hand_over
 from worker.importer.store.sources.joined_rows import pairs_apart
 from worker.importer.store.sources.leading_fields import let_sources_lead
+from worker.importer.store.suggestions.ask import IS_ASKED
 
 _HANDED_OVER = {ExpenseState.OWN, ExpenseState.LINKED, ExpenseState.TRANSFER}
 

@@ -11,9 +11,9 @@ from worker.importer.decide.reasons import Reason
 from worker.importer.decide.sources.rows import places_apart
 from worker.importer.decide.sources.unlike import MAX_DAYS_LATE, unlike_pairs
 from worker.importer.store.expenses.user_expenses import load_spans
-from worker.importer.store.questions.suggestions import suggest
 from worker.importer.store.sources.joined_rows import load_movable_rows, pairs_apart
 from worker.importer.store.sources.rearrange import ALONE
+from worker.importer.store.suggestions.ask import suggest
 from worker.importer.store.write_target import WriteTarget
 
 MAX_QUESTIONS = 100

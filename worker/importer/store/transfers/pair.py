@@ -21,11 +21,11 @@ from worker.importer.decide.transfers.match import MAX_DAYS_NAMED, match_transfe
 from worker.importer.job import Job
 from worker.importer.store.expenses.own_expenses import give_expenses
 from worker.importer.store.expenses.rows import delete_expenses
-from worker.importer.store.questions.suggestions import suggest
 from worker.importer.store.rows.bulk import array_text
 from worker.importer.store.rows.changes import record_without_line
 from worker.importer.store.rows.load import load_in_full
 from worker.importer.store.sources.expense_handover import let_follow
+from worker.importer.store.suggestions.ask import suggest
 from worker.importer.store.write_target import WriteTarget, Written
 
 # A twin is no leg, because the row of the other connection is; a reverted row is not in the ledger, also while it is

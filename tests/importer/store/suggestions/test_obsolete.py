@@ -4,7 +4,7 @@ import pytest
 
 from worker.bank_accounts.answers import undo_answer
 from worker.errors import ConflictError
-from worker.importer.store.questions.obsolete import close_obsolete_questions
+from worker.importer.store.suggestions.obsolete import close_obsolete_questions
 
 ONE, OTHER = "id = (SELECT min(id) FROM bank_transactions)", "id = (SELECT max(id) FROM bank_transactions)"
 ROW = "UPDATE bank_transactions SET"

@@ -9,7 +9,7 @@ import uuid
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from worker.importer.store.questions.suggestions import PURCHASE
+from worker.importer.store.suggestions.ask import PURCHASE
 
 CLOSED_AS_OBSOLETE = """status = 'obsolete', decided_at = now(),
       detail = s.detail || jsonb_build_object('settled_by', CAST(:settled_by AS text))"""
