@@ -31,7 +31,7 @@ from worker.importer.outcome import (
 )
 from worker.importer.run_closing import RunFindings
 from worker.importer.store.account_share import AccountShare, share_of, with_present_account
-from worker.importer.store.accounts.exchanged import account_told
+from worker.importer.store.accounts.exchanged_ids import account_told
 from worker.importer.store.accounts.listed import save_connection_cursor, update_balance
 from worker.importer.store.accounts.recognised_later import MIN_NEW_ROWS, ask_whether_one_account
 from worker.importer.store.accounts.replaced import account_or_old_one

@@ -16,7 +16,7 @@ from worker.importer.actions.joining import join_expense, join_transfer, join_tw
 from worker.importer.actions.settled_balance import settle_balance
 from worker.importer.actions.withdrawn_rows import take_for_gone
 from worker.importer.store.accounts.bank_accounts import add_account, attach, other_sources, sources_of
-from worker.importer.store.accounts.exchanged import exchange_accounts
+from worker.importer.store.accounts.exchanged_ids import exchange_accounts
 from worker.importer.store.accounts.replaced import go_on_as
 from worker.importer.store.sources.joined_rows import meet_joined_rows
 from worker.importer.store.sources.undo_answer import Concerned, concerned, keep_replaced

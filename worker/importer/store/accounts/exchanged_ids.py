@@ -1,4 +1,4 @@
-"""Exchanges the ids of two accounts that the bank exchanged, as `decide.accounts.exchanged` says.
+"""Exchanges the ids of two accounts that the bank exchanged, as `decide.accounts.exchanged_ids` says.
 
 The rows of both stay where they are, with what the user did to them; what the bank lists changes hands.
 """
@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.importer.account_state import AccountState, load_accounts
-from worker.importer.decide.accounts.exchanged import account_of_rows
+from worker.importer.decide.accounts.exchanged_ids import account_of_rows
 from worker.importer.decide.accounts.replaced import SameAccount
 from worker.importer.store.account_share import AccountShare
 from worker.importer.store.accounts.bank_accounts import own_rows

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from tests.importer.decide.rows import day
-from worker.importer.decide.accounts.exchanged import account_of_rows
+from worker.importer.decide.accounts.exchanged_ids import account_of_rows
 from worker.importer.decide.accounts.replaced import SameAccount
 from worker.importer.decide.sources.rows import SourceRow
 
