@@ -53,10 +53,11 @@ def row(amount: str = "-3.50", text: str = "Coffee Bar", *, id: int = 1, **more:
     fields = {
         name: more.pop(name)
         for name in list(more)
-        if name in StoredRow.__dataclass_fields__
-        and name not in {"external_id", "counterparty", "reference", "value_on", "transaction_on"}
+        if name in StoredRow.__dataclass_fields__ and name not in {"external_id", "counterparty", "reference"}
     }
+    seen_on = more.pop("effective_on", None)
     said = line(amount, text, **more)
+    said = said if seen_on is None else said._replace(effective_on=seen_on)
     expense = expense_from_line(said, pending_hidden=False)
     values = {
         "id": id,
@@ -66,10 +67,7 @@ def row(amount: str = "-3.50", text: str = "Coffee Bar", *, id: int = 1, **more:
         "occurrence": 0,
         "fingerprint": said.fingerprint,
         "state": State.PENDING if said.pending else State.POSTED,
-        "stated_on": said.stated_on,
-        "effective_on": said.effective_on,
-        "value_on": said.value_on,
-        "transaction_on": said.transaction_on,
+        "days": said.days,
         "amount": said.amount,
         "currency": said.currency,
         "description": said.description,
@@ -88,7 +86,7 @@ def key(stored: StoredRow, **more: Any) -> StoredKey:
     """What is read of every stored row."""
     values = {
         name: getattr(stored, name)
-        for name in ("id", "identity", "external_id", "content_key", "occurrence", "fingerprint", "state", "day")
+        for name in ("id", "identity", "external_id", "content_key", "occurrence", "fingerprint", "state", "days")
     }
     return StoredKey(**(values | {"absent": stored.absent_days is not None} | more))
 

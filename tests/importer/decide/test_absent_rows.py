@@ -6,6 +6,7 @@ from tests.importer.decide.rows import COMPLETE, CUT, DAY, JUNE, NOTHING_PROVEN,
 from worker.connectors.base import Window
 from worker.importer.decide.absent_rows import Coverage, is_newly_absent, removal_reason, windows_are_complete
 from worker.importer.decide.reasons import Reason
+from worker.importer.decide.row_days import RowDays
 from worker.importer.decide.stored_row import State
 
 PROMISED = rules(windows_complete=True)
@@ -94,9 +95,9 @@ def test_an_answer_up_to_now_says_what_is_booked_ahead():
 
 def test_what_a_window_proves_of_a_day():
     assert COMPLETE.covers(JUNE.to_on)
-    assert COMPLETE.is_past(BEFORE_JUNE)
-    assert not COMPLETE.is_past(JUNE.from_on)
-    assert CUT.was_cut_off(JUNE.from_on)
+    assert COMPLETE.is_past(RowDays(BEFORE_JUNE, BEFORE_JUNE))
+    assert not COMPLETE.is_past(RowDays(JUNE.from_on, JUNE.from_on))
+    assert CUT.was_cut_off(RowDays(JUNE.from_on, JUNE.from_on))
     assert not CUT.covers(JUNE.from_on)
 
 

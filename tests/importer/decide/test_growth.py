@@ -30,12 +30,12 @@ MOST_GROWTH = 2.6
 
 def source_rows(count, **more):
     one = row()
-    values = {"on": one.effective_on, "amount": one.amount, "currency": one.currency, "words": "Coffee Bar"} | more
+    values = {"on": one.days.effective_on, "amount": one.amount, "currency": one.currency, "words": "Coffee Bar"} | more
     return [SourceRow(**values) for _ in range(count)]
 
 
 def money(count):
-    return [MoneyAndWords(place, row().expense.amount, "Coffee Bar", row().effective_on) for place in range(count)]
+    return [MoneyAndWords(place, row().expense.amount, "Coffee Bar", row().days.effective_on) for place in range(count)]
 
 
 def match_transfers(count):

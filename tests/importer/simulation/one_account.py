@@ -269,7 +269,6 @@ class MemoryLedger:
         return None if since is None else (world.today - since).days
 
     def _key(self, row: StoredRow) -> StoredKey:
-        day = row.stated_on or row.effective_on
         absent = row.id in self.absent_since
         return StoredKey(
             row.id,
@@ -279,7 +278,7 @@ class MemoryLedger:
             row.occurrence,
             row.fingerprint,
             row.state,
-            day,
+            row.days,
             absent,
         )
 
@@ -365,8 +364,8 @@ class MemoryLedger:
 
 def _said(line: Line) -> dict:
     names = (
-        "external_id", "content_key", "fingerprint", "stated_on", "effective_on", "amount", "currency", "description",
-        "counterparty", "reference",
+        "external_id", "content_key", "fingerprint", "days", "amount", "currency", "description", "counterparty",
+        "reference",
     )  # fmt: skip
     return {name: getattr(line, name) for name in names}
 

@@ -1,11 +1,14 @@
 """Decides when a row is removed at the bank: the bank says so, or a delivery that covers its day lacks it."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from worker.connectors.base import Window
 from worker.importer.decide.decisions import RowRules
+from worker.importer.decide.read.line import Line
 from worker.importer.decide.reasons import Reason
+from worker.importer.decide.row_days import DAY_KINDS, DayKind, RowDays
 from worker.importer.decide.stored_row import State, StoredRow
 
 FIRST_DAYS = 2
@@ -16,36 +19,61 @@ FIRST_DAYS = 2
 class Coverage:
     """For which days a delivery proves absence.
 
+    Nobody says by which of a row's days the bank selects the rows of a window.
+
     Attributes:
         window: The days of which the delivery has every row; None when it proves nothing.
         days_cut_off: The days it was to hold, where something was cut off.
         up_to_now: The delivery was asked for all days up to today. It holds what is booked for later days too, so that
             a row of such a day that it lacks is removed at the bank.
+        selected_by: The days by which the bank may select, as far as its lines say.
     """
 
     window: Window | None
     days_cut_off: Window | None = None
     up_to_now: bool = False
+    selected_by: Sequence[DayKind] = DAY_KINDS
+
+    def as_told_by(self, lines: Iterable[Line]) -> "Coverage":
+        """Return the same without the days by which the bank selects evidently not: it has posted lines outside."""
+        kinds = set(self.selected_by)
+        for line in lines:
+            if line.pending or self.must_have(line.days):
+                continue
+            inside = {kind for kind in DAY_KINDS if self.covers(line.days.of(kind))}
+            kinds &= inside or kinds  # a line that is outside by all its days says nothing
+        return replace(self, selected_by=[kind for kind in DAY_KINDS if kind in kinds] or ["stated"])
 
     def covers(self, day: date) -> bool:
-        """Return whether a row of this day would be in the delivery if the bank still had it."""
+        """Return whether a row that the bank selects by this day would be in the delivery if the bank still had it."""
         return self.window is not None and (day in self.window or self.is_ahead(day))
 
-    def begins_on(self, day: date) -> bool:
-        """Return whether the day is one of the first of the delivery, of which a bank may have left out a part."""
-        return self.window is not None and day < self.window.from_on + timedelta(days=FIRST_DAYS)
+    def would_have(self, days: RowDays) -> bool:
+        """Return whether a row would be in the delivery, as far as its lines say by which day the bank selects."""
+        return self.must_have(days) or all(self.covers(days.of(kind)) for kind in self.selected_by)
+
+    def must_have(self, days: RowDays) -> bool:
+        """Return whether a row would be in the delivery, by whichever of its days the bank selects."""
+        window = self.window
+        return window is not None and days.lie_between(window.from_on, date.max if self.up_to_now else window.to_on)
+
+    def begins_with(self, days: RowDays) -> bool:
+        """Return whether a row is of the first days of the delivery, of which a bank may have left out a part."""
+        return self.window is not None and not days.lie_between(
+            self.window.from_on + timedelta(days=FIRST_DAYS), date.max
+        )
 
     def is_ahead(self, day: date) -> bool:
         """Return whether a row of this day is booked ahead, and would be in the delivery all the same."""
         return self.window is not None and self.up_to_now and day > self.window.to_on
 
-    def is_past(self, day: date) -> bool:
-        """Return whether the day lies before the window, so that the delivery says nothing new about it."""
-        return self.window is not None and day < self.window.from_on
+    def is_past(self, days: RowDays) -> bool:
+        """Return whether a row may lie before the window, so that the delivery says nothing new about it."""
+        return self.window is not None and any(days.of(kind) < self.window.from_on for kind in self.selected_by)
 
-    def was_cut_off(self, day: date) -> bool:
-        """Return whether the delivery was to hold this day and was cut off, so that it may lack rows of it."""
-        return self.days_cut_off is not None and day in self.days_cut_off
+    def was_cut_off(self, days: RowDays) -> bool:
+        """Return whether the delivery was to hold a row and was cut off, so that it may lack it."""
+        return self.days_cut_off is not None and any(days.of(kind) in self.days_cut_off for kind in DAY_KINDS)
 
 
 def windows_are_complete(rows: int, *, promised: bool) -> bool:
@@ -65,27 +93,26 @@ def removal_reason(
 ) -> Reason | None:
     """Return why an undelivered row is removed at the bank, or None while it stays.
 
-    A posted row goes when the provider promises complete windows and all days that the bank states of the row are
-    covered: nobody says by which of them, of the purchase or of the booking, the bank selects the rows of a window. A
-    pending row goes after it was absent for the days of grace (`pending_grace_days`, an option of the connection), and
-    so does one that was booked ahead and was absent from before its day. A removed row whose expense a revert restored
-    is removed again once a delivery covers its day.
+    A posted row goes when the provider promises complete windows and all days of the row are covered. A pending row
+    goes after it was absent for the days of grace (`pending_grace_days`, an option of the connection), and so does one
+    that was booked ahead and was absent from before its day. A removed row whose expense a revert restored is removed
+    again once a delivery covers its days.
 
     Args:
         row: A stored row that the delivery does not have.
         removed_by_bank: The delivery lists the row as removed.
         only_changes: The delivery has every change since the cursor: a row that it does not mention is as it was.
     """
-    covered = coverage.covers(row.day)
+    covered = coverage.must_have(row.days)
     if removed_by_bank or (row.returned_by_revert and (covered or only_changes)):
         return Reason.REMOVED_BY_BANK
     if row.state == State.PENDING:
         waited = row.absent_days is not None and row.absent_days >= rules.pending_grace_days
-        decidable = covered or only_changes or coverage.is_past(row.day)
+        decidable = covered or only_changes or coverage.is_past(row.days)
         return Reason.PENDING_VANISHED if waited and decidable else None
     if not covered:
         return None
-    if rules.windows_complete and all(map(coverage.covers, row.days)):
+    if rules.windows_complete:
         return Reason.ABSENT_FROM_COMPLETE_WINDOW
     return Reason.CALLED_OFF if _was_called_off(row, coverage, rules) else None
 
@@ -95,7 +122,7 @@ def _was_called_off(row: StoredRow, coverage: Coverage, rules: RowRules) -> bool
     if coverage.window is None or not coverage.up_to_now or row.absent_days is None:
         return False
     absent_since_on = coverage.window.to_on - timedelta(days=row.absent_days)
-    return row.absent_days >= rules.pending_grace_days and absent_since_on < row.day
+    return row.absent_days >= rules.pending_grace_days and absent_since_on < row.days.day
 
 
 def is_newly_absent(row: StoredRow, coverage: Coverage) -> bool:
@@ -103,6 +130,6 @@ def is_newly_absent(row: StoredRow, coverage: Coverage) -> bool:
 
     A posted row on the first days of a window is not: banks file it under a day of their own zone.
     """
-    if row.absent_days is not None or not coverage.covers(row.effective_on):
+    if row.absent_days is not None or not coverage.must_have(row.days):
         return False
-    return row.state == State.PENDING or (coverage.covers(row.day) and not coverage.begins_on(row.day))
+    return row.state == State.PENDING or not coverage.begins_with(row.days)

@@ -165,12 +165,12 @@ def _candidates(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -
             if row.changed_by_user:
                 candidates.append(UnmatchedRow(known=row, withdrawn=False, complete=False, removed_before=True))
             continue
-        withdrawn = explicit or evidence.coverage.covers(row.day)
+        withdrawn = explicit or evidence.coverage.would_have(row.days)
         guessed = row.state == State.PENDING and not rules.links_pending
         restated = row.id in evidence.maybe_restated
         if withdrawn or guessed or named or restated:
-            complete, cut_off = explicit or rules.windows_complete, guessed and evidence.coverage.was_cut_off(row.day)
-            ahead = evidence.coverage.is_ahead(row.day)
+            complete, cut_off = explicit or rules.windows_complete, guessed and evidence.coverage.was_cut_off(row.days)
+            ahead = evidence.coverage.is_ahead(row.days.day)
             candidates.append(
                 UnmatchedRow(
                     known=row,

@@ -28,7 +28,7 @@ def update_from_bank(
     if in_former_currency(line, known) and known.currency != rules.currency_assumed:
         line = line._replace(currency=known.currency)
     if line.stated_on is None:  # an undated row keeps the day it was first seen
-        line = line._replace(effective_on=known.effective_on)
+        line = line._replace(effective_on=known.days.effective_on)
     state = State.PENDING if line.pending else State.POSTED
     wanted = expense_from_line(line, pending_hidden=rules.pending_hidden)
     return RowChange(

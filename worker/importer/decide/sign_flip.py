@@ -44,10 +44,10 @@ def signs_flipped(
     # Words do not count: ids and texts may have changed with the signs.
     new = Counter((line.currency, line.amount, line.stated_on) for line in matches.new)
     for key in matches.undelivered:
-        if key.state != State.POSTED or not (coverage.window is None or coverage.covers(key.day)):
+        if key.state != State.POSTED or not (coverage.window is None or coverage.must_have(key.days)):
             continue
         absent = in_full.get(key.id)
-        if absent is None or not new[absent.currency, -absent.amount, absent.stated_on]:
+        if absent is None or not new[absent.currency, -absent.amount, absent.days.stated_on]:
             return False
         flipped += 1
     return flipped >= MIN_FLIPPED

@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from worker.importer.decide.absent_rows import Coverage
-from worker.importer.decide.compare.text_similarity import days_apart
 from worker.importer.decide.decisions import RowRules
 from worker.importer.decide.expenses.from_line import has_expense
 from worker.importer.decide.ids.assign import possible_identities
@@ -93,7 +92,7 @@ def has_no_known_row(found: SliceMatches, coverage: Coverage) -> bool:
     matches = found.matches
     if found.rows_set_aside or matches.unchanged or matches.changed or not matches.new:
         return False
-    return any(row.state == State.POSTED and coverage.covers(row.day) for row in matches.undelivered)
+    return any(row.state == State.POSTED and coverage.would_have(row.days) for row in matches.undelivered)
 
 
 def correct_matches(
@@ -127,9 +126,9 @@ def undecided_ids(matches: IdentityMatches, coverage: Coverage) -> set[int]:
 
     A row that was removed may be back as far from its day as `pending.match_posted` looks for it.
     """
-    missing = {row.id for row in matches.undelivered if row.state == State.PENDING or coverage.covers(row.day)}
-    days = {line.stated_on or line.effective_on for line in matches.new} if matches.removed else ()
-    back = {row.id for row in matches.removed if any(days_apart(row.day, day) <= MAX_DAYS_TO_POST for day in days)}
+    missing = {row.id for row in matches.undelivered if row.state == State.PENDING or coverage.would_have(row.days)}
+    said = {point for line in matches.new for point in line.days.points()} if matches.removed else set()
+    back = {row.id for row in matches.removed if not said.isdisjoint(row.days.points(MAX_DAYS_TO_POST))}
     back |= {row.id for row in matches.removed if row.is_forgotten}
     return missing | back | {match.known_id for match in matches.changed}
 
@@ -138,7 +137,7 @@ def _maybe_restated(matches: IdentityMatches) -> set[int]:
     """Return the posted rows without a trusted id on the days of new lines, which may state them otherwise."""
     lines = [line for line in matches.new if line.identity is None and not line.pending]
     days = {day for line in lines for day in (line.stated_on, line.value_on)}
-    there = (row for row in matches.undelivered if row.state == State.POSTED and row.day in days)
+    there = (row for row in matches.undelivered if row.state == State.POSTED and row.days.stated_on in days)
     return {row.id for row in there if not row.has_trusted_id}
 
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from worker.importer.decide.read.identity import content_identity
+from worker.importer.decide.row_days import RowDays
 
 
 class State(StrEnum):
@@ -56,7 +57,6 @@ class StoredKey:
     """The fields that are loaded of every stored row, which suffice to see that nothing changed.
 
     Attributes:
-        day: The day the bank states, else the day of the expense.
         absent: Earlier deliveries came without the row.
     """
 
@@ -67,7 +67,7 @@ class StoredKey:
     occurrence: int
     fingerprint: bytes
     state: str
-    day: date
+    days: RowDays
     absent: bool
 
     @property
@@ -103,8 +103,7 @@ class StoredRow:
     occurrence: int
     fingerprint: bytes
     state: State
-    stated_on: date | None
-    effective_on: date
+    days: RowDays
     amount: Decimal
     currency: str
     description: str
@@ -115,23 +114,10 @@ class StoredRow:
     expense_state: ExpenseState
     base: ExpenseFields | None
     expense: ExpenseFields | None
-    value_on: date | None = None
-    transaction_on: date | None = None
     category_id: int | None = None
     former_state: State | None = None
     kept_expense_id: int | None = None
     booked_as_other: bool = False
-
-    @property
-    def day(self) -> date:
-        """The day the bank states, else the day of the expense."""
-        return self.stated_on or self.effective_on
-
-    @property
-    def days(self) -> set[date]:
-        """All days that the bank states, and that of the expense."""
-        stated = (self.effective_on, self.stated_on, self.value_on, self.transaction_on)
-        return {day for day in stated if day is not None}
 
     @property
     def returned_by_revert(self) -> bool:

@@ -264,7 +264,7 @@ def _as_line(row: StoredRow) -> Line:
         external_id=row.external_id,
         content_key=row.content_key,
         fingerprint=row.fingerprint,
-        stated_on=row.stated_on,
+        stated_on=row.days.stated_on,
         effective_on=base.spent_on,
         booking_on=None,
         value_on=None,

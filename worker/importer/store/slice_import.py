@@ -74,6 +74,8 @@ def _decide_and_write(
 ) -> tuple[IdentityMatches, Plan, Written]:
     """Match the rows of a slice, load what that depends on, plan and write."""
     account, rules = share.account, share.rules
+    if rows.known:
+        coverage = coverage.as_told_by(rows.lines)
     found = match_slice(rows, coverage, share.read_context, rules)
     if not (share.is_told or seen.row_ids) and has_no_known_row(found, coverage):
         raise UnknownRowsError

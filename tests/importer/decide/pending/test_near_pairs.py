@@ -32,10 +32,7 @@ def test_a_pair_is_near_by_the_days_of_effect_or_by_the_days_stated():
     days = [(effective, stated) for effective in (0, 1, 4) for stated in (None, 0, 2, 5)]
     lines = [said("-1")._replace(effective_on=day(e), stated_on=None if s is None else day(s)) for e, s in days]
     rows = [gone("-1") for _ in days]
-    rows = [
-        replace(one, known=replace(one.known, effective_on=new.effective_on, stated_on=new.stated_on))
-        for one, new in zip(rows, lines, strict=True)
-    ]
+    rows = [replace(one, known=replace(one.known, days=new.days)) for one, new in zip(rows, lines, strict=True)]
     found = NearPairs(OneToOne(lines, rows), lambda _line: "one", lambda _row: "one", lambda _row: 2)
     assert found.are_all
     assert list(found) == [

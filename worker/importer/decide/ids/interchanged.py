@@ -37,7 +37,7 @@ def interchanged_ids(
         row
         for row in by_identity.values()
         if row.id in changed_hands_ids
-        or (row.id not in kept_ids and row.state != State.REMOVED and coverage.covers(row.day))
+        or (row.id not in kept_ids and row.state != State.REMOVED and coverage.would_have(row.days))
     ]
     counts = Counter(row.content_key for row in free)
     by_content = {row.content_key: row for row in free if counts[row.content_key] == 1}
@@ -65,7 +65,7 @@ def _unproven(
         if row is None:
             proven = content in said and changed_hands[place].state == State.POSTED
         else:
-            is_said = content in said or (content in new_contents and coverage.covers(row.day))
+            is_said = content in said or (content in new_contents and coverage.would_have(row.days))
             proven = is_said and row.id not in stays_ids
         if not proven:
             unproven.append(place)

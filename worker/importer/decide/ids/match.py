@@ -6,19 +6,19 @@ Lines without a partner here go on to `pending.match_posted`, which weighs evide
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
 from typing import TypeAlias
 
 from worker.importer.decide.absent_rows import Coverage
 from worker.importer.decide.ids.interchanged import interchanged_ids
 from worker.importer.decide.read.line import Line
+from worker.importer.decide.row_days import RowDays
 from worker.importer.decide.stored_row import State, StoredKey
 
 FEW_EQUAL_ROWS = 10
 """A line is compared with each of so many rows of its content."""
 
-_Kind: TypeAlias = tuple[str, bool, date]
-"""What decides whether a row may be a line, beside their ids: its state, whether it has a trusted id, its day."""
+_Kind: TypeAlias = tuple[str, bool, RowDays]
+"""What decides whether a row may be a line, beside their ids: its state, whether it has a trusted id, its days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ def _may_return_to_former_id(line: Line, row: StoredKey, coverage: Coverage) -> 
     """
     same_content = row.content_key == line.content_key and not _is_posted_already(line, row)
     own = not row.has_trusted_id or row.state == State.REMOVED or same_content
-    return own or coverage.covers(row.day) or (line.pending and coverage.was_cut_off(row.day))
+    return own or coverage.would_have(row.days) or (line.pending and coverage.was_cut_off(row.days))
 
 
 def _is_posted_already(line: Line, row: StoredKey) -> bool:
@@ -227,7 +227,7 @@ class _FreeRows:
         self._places: dict[_Kind, dict[str | None, deque[int]]] = defaultdict(lambda: defaultdict(deque))
         for place, row in enumerate(self._rows if len(self._rows) > FEW_EQUAL_ROWS else ()):
             for external_id in {None, row.external_id}:
-                self._places[row.state, row.has_trusted_id, row.day][external_id].append(place)
+                self._places[row.state, row.has_trusted_id, row.days][external_id].append(place)
 
     def take_first(self, line: Line, fits: Callable[[Line, StoredKey], bool]) -> StoredKey | None:
         """Return the first row that fits a line, and keep it from others."""
@@ -264,7 +264,7 @@ def _may_be(line: Line, row: StoredKey, coverage: Coverage, shared_ids: Mapping[
     the bank took back returns under whatever id. A line without a trusted id is recognised by its content alone, but
     a posted row does not become pending again.
     """
-    if not row.has_trusted_id or row.state == State.REMOVED or coverage.covers(row.day):
+    if not row.has_trusted_id or row.state == State.REMOVED or coverage.would_have(row.days):
         return True
     if line.external_id is not None and line.external_id == row.external_id:
         return True

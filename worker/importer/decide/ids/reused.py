@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from worker.importer.decide.absent_rows import Coverage
-from worker.importer.decide.compare.text_similarity import ALIKE, days_apart, similarity
+from worker.importer.decide.compare.text_similarity import ALIKE, similarity
 from worker.importer.decide.ids.match import IdentityMatch, IdentityMatches
 from worker.importer.decide.read.line import Line
 from worker.importer.decide.stored_row import State, StoredKey, StoredRow
@@ -51,7 +51,7 @@ def _give_rows_their_next_ids(matches: IdentityMatches, in_full: Mapping[int, St
         changed_hands = (
             match.line.identity is not None and match.line.amount != known.amount and known.state == State.POSTED
         )
-        if line is None or not changed_hands or match.line.pending or not coverage.covers(known.day):
+        if line is None or not changed_hands or match.line.pending or not coverage.would_have(known.days):
             continue
         del again[known.content_key]
         matches.changed[place] = IdentityMatch(line, known.id)
@@ -70,8 +70,8 @@ def _is_other_purchase(line: Line, known: StoredRow, coverage: Coverage) -> bool
     """
     if line.identity is None or line.pending or known.state != State.POSTED:
         return False
-    if line.stated_on is None or days_apart(line.stated_on, known.day) <= MAX_DAYS_UNDER_ONE_ID:
+    if line.days.nearest_gap(known.days) <= MAX_DAYS_UNDER_ONE_ID:
         return False
-    if line.stated_on > known.day and coverage.is_past(known.day):
+    if line.days.day > known.days.day and coverage.is_past(known.days):
         return True
     return line.amount != known.amount and similarity(payment_text(line), payment_text(known)) < ALIKE

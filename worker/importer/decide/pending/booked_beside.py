@@ -95,7 +95,7 @@ def pairs_in_doubt(
 def _rank(pair: tuple[StoredRow, StoredRow], asked: Collection[tuple[int, int]]) -> tuple[object, ...]:
     """Return which pair is chosen before others; a row that is pending has its booking before one that went."""
     pending, posted = pair
-    days = ((row.day, row.id) for row in pair)
+    days = ((row.days.day, row.id) for row in pair)
     return (pending.id, posted.id) not in asked, pending.state == State.REMOVED, *days
 
 
@@ -109,7 +109,7 @@ def are_two_expenses(pending: StoredRow, posted: StoredRow) -> bool:
 
 def _may_be_booked_as(pending: StoredRow, posted: StoredRow, common_words: frozenset[str] = frozenset()) -> bool:
     """Return whether a posted row names the same merchant within the days in which a pending one is booked."""
-    near = timedelta(0) <= posted.effective_on - pending.effective_on <= timedelta(days=MAX_DAYS_TO_POST)
+    near = timedelta(0) <= posted.days.effective_on - pending.days.effective_on <= timedelta(days=MAX_DAYS_TO_POST)
     same_money = posted.currency == pending.currency and posted.amount * pending.amount > 0
     return near and same_money and similarity(payment_text(pending), payment_text(posted), common=common_words) >= SURE
 

@@ -9,7 +9,7 @@ from functools import partial
 from worker.importer.decide.balances.running import stated_money
 from worker.importer.decide.compare.amounts import MAX_SHARE_UNSEEN, share_apart
 from worker.importer.decide.compare.one_to_one import Key, Match, OneToOne, PlacePair, Rating, unambiguous
-from worker.importer.decide.compare.text_similarity import ALIKE, SURE, days_apart, similarity
+from worker.importer.decide.compare.text_similarity import ALIKE, SURE, similarity
 from worker.importer.decide.pending.match_rewritten import (
     COST_PER_DAY,
     COST_UNLIKE,
@@ -96,7 +96,7 @@ def _number_of_line(line: Line) -> Key:
 
 
 def _number_of_withdrawn(candidate: UnmatchedRow) -> Key:
-    return (candidate.known.stated_on, candidate.known.amount) if candidate.withdrawn else None
+    return (candidate.known.days.stated_on, candidate.known.amount) if candidate.withdrawn else None
 
 
 def _may_restate(line: Line) -> bool:
@@ -105,18 +105,20 @@ def _may_restate(line: Line) -> bool:
 
 def _restated(candidate: UnmatchedRow) -> Key:
     known = candidate.known
-    return (known.currency, known.amount, known.stated_on) if candidate.maybe_restated else None
+    return (known.currency, known.amount, known.days.stated_on) if candidate.maybe_restated else None
 
 
 _RESTATED_KEYS: Sequence[tuple[Callable[[Line], Key], Callable[[UnmatchedRow], Key]]] = (
     (lambda line: (line.currency, line.amount, line.stated_on) if _may_restate(line) else None, _restated),
     (  # a row that was stated without the day of booking: the day of value stands for it
         lambda line: (line.currency, line.amount, line.value_on) if _may_restate(line) else None,
-        lambda row: _restated(row) if row.known.value_on is None else None,
+        lambda row: _restated(row) if row.known.days.value_on is None else None,
     ),
     (  # a row of which nobody stated a currency, and a line that states its own
         lambda line: (line.amount, line.stated_on) if _may_restate(line) and line.currency_stated else None,
-        lambda row: (row.known.amount, row.known.stated_on) if row.maybe_restated and row.currency_assumed else None,
+        lambda row: (
+            (row.known.amount, row.known.days.stated_on) if row.maybe_restated and row.currency_assumed else None
+        ),
     ),
 )
 """What a line has in common with the row that it may state in other words: the money and the day."""
@@ -137,7 +139,7 @@ def _money_of_withdrawn_posted_row(candidate: UnmatchedRow) -> Key:
 
 
 def _rate_migrated(line: Line, candidate: UnmatchedRow) -> Rating | None:
-    return None if line.pending else rate_migrated(_days_apart(line, candidate.known))
+    return None if line.pending else rate_migrated(line.days.nearest_gap(candidate.known.days))
 
 
 def _currency_of_withdrawn(candidate: UnmatchedRow) -> Key:
@@ -191,7 +193,7 @@ def _rate_stated_otherwise(line: Line, candidate: UnmatchedRow, common: frozense
     wrong_sign = line.currency == known.currency and line.amount == -known.amount and not touched
     other_currency = line.currency != known.currency and line.amount * known.amount > 0
     other_currency = other_currency and (not touched or _states_original(line, known))
-    days = _days_apart(line, known)
+    days = line.days.nearest_gap(known.days)
     if not (wrong_sign or other_currency) or days > MAX_DAYS_TO_POST or _likeness(line, candidate, common) < SURE:
         return None
     return Rating(days * COST_PER_DAY, Reason.POSTED_AMOUNT)
@@ -205,7 +207,7 @@ def _states_original(line: Line, known: StoredRow) -> bool:
 
 
 def _rate_same_amount(line: Line, candidate: UnmatchedRow, common: frozenset[str]) -> Rating | None:
-    known, days = candidate.known, _days_apart(line, candidate.known)
+    known, days = candidate.known, line.days.nearest_gap(candidate.known.days)
     if days > _max_days_of_same_amount(candidate):
         return None
     words_decide = known.state == State.PENDING or known.suppresses_expense
@@ -247,7 +249,7 @@ def _rate_pending_row(candidate: UnmatchedRow, alike: float, days: int) -> Ratin
 def _rate_other_amount(line: Line, candidate: UnmatchedRow, common: frozenset[str]) -> Rating | None:
     """Rate a changed amount: a tip, a fuel pre-authorisation, a correction. The words have to agree."""
     known = candidate.known
-    days = _days_apart(line, known)
+    days = line.days.nearest_gap(known.days)
     required = SURE if known.suppresses_expense else ALIKE
     if days > MAX_DAYS_TO_POST or line.amount * known.amount < 0 or _likeness(line, candidate, common) < required:
         return None
@@ -261,14 +263,6 @@ def _rate_other_amount(line: Line, candidate: UnmatchedRow, common: frozenset[st
     if line.pending or not candidate.complete or days > 0:
         return None
     return Rating(cost, Reason.CORRECTED)
-
-
-def _days_apart(line: Line, known: StoredRow) -> int:
-    """Return the nearest of the days both sides state: one may know the purchase, the other only the booking."""
-    days = days_apart(line.effective_on, known.effective_on)
-    if line.stated_on and known.stated_on:
-        days = min(days, days_apart(line.stated_on, known.stated_on))
-    return days
 
 
 def _likeness(line: Line, candidate: UnmatchedRow, common: frozenset[str] = frozenset()) -> float:

@@ -119,10 +119,10 @@ def pairs_in_day_order(lines: Sequence[Line], candidates: Sequence[UnmatchedRow]
     row_places: dict[tuple[str, Decimal], list[tuple[date, int]]] = defaultdict(list)
     for place, line in enumerate(lines):
         if not line.pending:
-            line_places[line.currency, line.amount].append((line.stated_on or line.effective_on, place))
+            line_places[line.currency, line.amount].append((line.days.day, place))
     for place, candidate in enumerate(candidates):
         if candidate.is_withdrawn_posted_row:
-            row_places[candidate.known.currency, candidate.known.amount].append((candidate.known.day, place))
+            row_places[candidate.known.currency, candidate.known.amount].append((candidate.known.days.day, place))
     for money, found in line_places.items():
         rows = row_places.get(money, [])
         if len(rows) == len(found):

@@ -7,7 +7,7 @@ the nearest amounts alone. A line and a row that are not compared are no pair.
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterator
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import TypeAlias
 
@@ -42,8 +42,7 @@ class NearPairs:
         """Look for the pairs.
 
         Args:
-            max_days: How many days a row and a line may be apart, by the days on which both take effect or by those
-                that both state; None for any number.
+            max_days: How many days a row and a line may be apart, by `RowDays.nearest_gap`; None for any number.
         """
         self._places: dict[_MeetingPoint, list[int]] = defaultdict(list)
         self._rows: dict[int, StoredRow] = {}
@@ -90,14 +89,12 @@ def _points_of_row(key: Hashable, known: StoredRow, max_days: int | None) -> Ite
     if max_days is None:
         yield key, "any day", None
         return
-    for days in range(-max_days, max_days + 1):
-        yield key, "effective", known.effective_on + timedelta(days=days)
-        if known.stated_on is not None:
-            yield key, "stated", known.stated_on + timedelta(days=days)
+    for kind, day in known.days.points(max_days):
+        yield key, kind, day
 
 
 def _points_of_line(key: Hashable, line: Line) -> list[_MeetingPoint]:
-    return [(key, "any day", None), (key, "effective", line.effective_on), (key, "stated", line.stated_on)]
+    return [(key, "any day", None), *((key, kind, day) for kind, day in line.days.points())]
 
 
 def _rank(payment: Line | StoredRow) -> tuple[Decimal, str]:

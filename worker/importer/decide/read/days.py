@@ -1,10 +1,11 @@
 """Decides which days a transaction has: the day of a moment, the first one stated, and that of its expense."""
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 
 from worker.connectors.base import Transaction
 from worker.importer.decide.read.context import ReadContext
+from worker.importer.decide.row_days import is_settlement
 
 UNDATED = date.min
 """The day of a row without any, which puts such rows before all others."""
@@ -12,7 +13,6 @@ UNDATED = date.min
 MIDNIGHT = time()
 MIN_MOMENTS = 5
 MIN_DAYS = 3
-MAX_BOOKING_LAG = timedelta(days=10)
 
 
 def day_of_moment(moment: datetime | None, context: ReadContext) -> date | None:
@@ -49,12 +49,12 @@ def expense_day(
 ) -> date | None:
     """Return the day of the expense: the one the connection asks for, else the purchase, the booking, the value.
 
-    A booking long after its value day is that of a monthly settlement; the value day is that of the purchase.
+    Of a monthly settlement the value day is that of the purchase.
     """
     if context.date_basis == "transaction" and transaction_on is not None:
         return transaction_on
-    is_settlement = booking_on is not None and value_on is not None and booking_on - value_on > MAX_BOOKING_LAG
-    usual = transaction_on or (value_on if is_settlement else booking_on) or value_on
+    settled = booking_on is not None and value_on is not None and is_settlement(booking_on, value_on)
+    usual = transaction_on or (value_on if settled else booking_on) or value_on
     if context.date_basis == "transaction":
         return usual
     return (booking_on if context.date_basis == "booking" else value_on) or usual

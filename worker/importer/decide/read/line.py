@@ -12,6 +12,7 @@ from worker.importer.decide.read.clean_text import clean, id_text, plain_text
 from worker.importer.decide.read.context import ReadContext
 from worker.importer.decide.read.days import day_of_moment, expense_day
 from worker.importer.decide.read.identity import content_key, digest, id_identity, plain_amount
+from worker.importer.decide.row_days import RowDays
 from worker.money import MAX_DECIMALS, MAX_EXPENSE_AMOUNT, expense_amount, is_currency, money_in
 
 MAX_DESCRIPTION = 20_000
@@ -68,6 +69,11 @@ class Line(NamedTuple):
     pending: bool
     expense_amount: Decimal
     currency_stated: bool
+
+    @property
+    def days(self) -> RowDays:
+        """Its days."""
+        return RowDays(self.stated_on, self.effective_on, self.transaction_on, self.value_on)
 
 
 STATED_FIELDS = (

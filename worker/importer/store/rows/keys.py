@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from worker.importer.decide.ids.duplicates import possibly_shared_ids
 from worker.importer.decide.read.clean_text import id_text
+from worker.importer.decide.row_days import RowDays
 from worker.importer.decide.slice_rows import StoredKeys
 from worker.importer.decide.stored_row import StoredKey
 from worker.importer.fetch.slices import Slice
@@ -16,7 +17,7 @@ from worker.importer.store.rows.seen import SeenRows
 
 _KEY_COLUMNS = """id, identity, external_id, content_key, occurrence,
     CASE WHEN :reimport AND expense_state = 'reverted' THEN ''::bytea ELSE fingerprint END AS fingerprint, state,
-    coalesce(stated_on, effective_on) AS day, absent_since_at IS NOT NULL AS absent"""
+    stated_on, effective_on, transaction_on, value_on, absent_since_at IS NOT NULL AS absent"""
 
 _KEYS = text(
     f"""SELECT {_KEY_COLUMNS} FROM bank_transactions
@@ -134,7 +135,7 @@ def _key(row: Row[Any]) -> StoredKey:
         occurrence=row.occurrence,
         fingerprint=bytes(row.fingerprint),
         state=row.state,
-        day=row.day,
+        days=RowDays(row.stated_on, row.effective_on, row.transaction_on, row.value_on),
         absent=row.absent,
     )
 

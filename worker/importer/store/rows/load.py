@@ -8,6 +8,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from worker.importer.decide.read.clean_text import id_text
+from worker.importer.decide.row_days import RowDays
 from worker.importer.decide.slice_matches import CorrectedMatches, RowsInFull, SliceMatches
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State, StoredRow
 from worker.importer.store.rows.bulk import array_text
@@ -149,8 +150,8 @@ def lock_expenses(session: Session, ids: Collection[int]) -> None:
 
 
 _AS_STORED = (
-    "id", "external_id", "occurrence", "stated_on", "effective_on", "value_on", "transaction_on", "amount", "currency",
-    "description", "counterparty", "reference", "absent_days", "expense_id", "booked_as_other",
+    "id", "external_id", "occurrence", "amount", "currency", "description", "counterparty", "reference", "absent_days",
+    "expense_id", "booked_as_other",
 )  # fmt: skip
 """Fields of a row that are columns of the same name, as they are."""
 
@@ -172,6 +173,7 @@ def _stored_row(row: Row[Any], kept_expense_id: int | None) -> StoredRow:
         content_key=bytes(row.content_key),
         fingerprint=bytes(row.fingerprint),
         state=State(row.state),
+        days=RowDays(row.stated_on, row.effective_on, row.transaction_on, row.value_on),
         expense_state=ExpenseState(row.expense_state),
         base=_base(row),
         expense=expense,
