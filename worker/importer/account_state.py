@@ -50,7 +50,7 @@ class AccountState:
 
 
 _ACTIVE = prepared(
-    f"""{IMPORTED_ACCOUNTS.format(connection_id=":connection_id")}
+    f"""{IMPORTED_ACCOUNTS} :connection_id
       AND (CAST(:only AS text) IS NULL OR external_id = :only OR (:only = ANY(former_external_ids) AND NOT EXISTS (
         SELECT 1 FROM bank_connection_accounts n WHERE n.connection_id = :connection_id AND n.external_id = :only)))
     ORDER BY id

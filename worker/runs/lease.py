@@ -107,7 +107,7 @@ _CLAIM = prepared(
            SELECT account_id, status, from_on, to_on, cursor_after
            FROM bank_import_run_accounts WHERE run_id = r.id) a) AS earlier,
         CASE WHEN c.answer_digest IS NOT NULL THEN
-          (SELECT json_agg(a ORDER BY a.id) FROM ({IMPORTED_ACCOUNTS.format(connection_id="c.id")}) a) END AS accounts
+          (SELECT json_agg(a ORDER BY a.id) FROM ({IMPORTED_ACCOUNTS} c.id) a) END AS accounts
     """,  # noqa: S608 - constants
 )
 

@@ -25,7 +25,7 @@ MAX_ROWS = 100
 _ABSENT = text(
     f"""SELECT t.id, t.amount, t.absent_since_at, coalesce(t.stated_on, t.effective_on) AS "on" FROM bank_transactions t
     JOIN bank_connection_accounts a ON a.id = t.account_id
-    WHERE t.account_id = :account_id AND {NOT_KEPT.format("t")}
+    WHERE t.account_id = :account_id AND {NOT_KEPT}
       AND coalesce(t.stated_on, t.effective_on) >= a.opening_on
       AND EXISTS (SELECT 1 FROM bank_import_run_accounts r
         WHERE r.run_id = :run_id AND r.account_id = t.account_id AND r.delivered > 0)

@@ -34,7 +34,7 @@ _PROOFS = text(
 _ASK_ABOUT_WITHDRAWN = text(
     f"""WITH withdrawn AS (
       SELECT t.id, t.absent_since_at, count(*) OVER () AS rows FROM bank_transactions t
-      WHERE t.account_id = :account_id AND {STANDS_WITHDRAWN.format("t")}
+      WHERE t.account_id = :account_id AND {STANDS_WITHDRAWN}
         AND NOT coalesce(coalesce(t.stated_on, t.effective_on) > CAST(:fits_after_on AS date), FALSE)
       ORDER BY t.id LIMIT 100
     ), asked AS (
