@@ -216,6 +216,22 @@ def test_two_accounts_of_a_slow_bank_arrive(harness):
     assert state(harness)[:2] == (1, 200)
 
 
+def test_a_refresh_that_may_be_an_unchanged_one_keeps_what_it_read_of_many_accounts(harness):
+    names = [f"A{number}" for number in range(40)]
+    harness.bank.accounts = [Account(external_id=name, name=name, currency="EUR") for name in names]
+    for name in names:
+        harness.bank.buy("-1.00", external_id=name, account_id=name)
+    for _ in range(2):
+        harness.refresh()
+    assert harness.sql("SELECT answer_digest IS NOT NULL FROM bank_connections") == [(True,)]
+    harness.bank.buy("-2.00", external_id="new", account_id=names[-1])
+    attempts = Attempts(harness, deadline_s=30)
+    assert attempts().status == "succeeded"
+    assert len(harness.amounts()) == len(names) + 1
+    assert state(harness)[:2] == (1, len(names) + 1), "no attempt is spent"
+    assert attempts.clock.now_s <= 1.5 * len(names)
+
+
 class EndlessConnector(SlowConnector):
     """Says with every page that there is more, under a cursor that was never there before."""
 

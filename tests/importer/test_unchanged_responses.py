@@ -13,6 +13,8 @@ from worker.connectors.errors import ProviderUnavailableError
 from worker.errors import CancelRequestedError, LostLeaseError
 from worker.importer.account_state import load_accounts
 from worker.importer.engine import run
+from worker.importer.fetch.delivery import Delivery
+from worker.importer.fetch.prefetch import PrefetchedDeliveries
 from worker.importer.job import job_of
 from worker.runs.lease import claim
 from worker.runs.request import request_run
@@ -136,6 +138,35 @@ def test_a_new_row_is_imported_though_the_rest_is_the_same_and_the_bank_is_asked
     assert (outcome.counts.created, outcome.counts.unchanged, outcome.counts.pages) == (1, 2, 1)
     assert len(quiet.bank.calls) == 1
     assert remembered(quiet) is None
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_of_what_is_fetched_ahead_few_rows_are_held_in_memory(harness, monkeypatch, dry_run):
+    held, fetch = [], PrefetchedDeliveries._fetch
+
+    def fetch_and_count(deliveries, request, **how):
+        kept = [one for one in deliveries._prefetched.values() if isinstance(one, Delivery)]
+        held.append(sum(sum(delivery.staging.counts().values()) + len(delivery.last_page) for delivery in kept))
+        return fetch(deliveries, request, **how)
+
+    names = [f"A{number}" for number in range(12)]
+    harness.bank.accounts = [Account(external_id=name, name=name, currency="EUR") for name in names]
+    for name in names:
+        for number in range(2):
+            harness.bank.buy("-3.50", external_id=f"{name}{number}", account_id=name)
+    for _ in range(2):
+        harness.refresh()
+    monkeypatch.setattr("worker.importer.fetch.prefetch.KEPT_ROWS", 6)
+    monkeypatch.setattr(PrefetchedDeliveries, "_fetch", fetch_and_count)
+    if not dry_run:
+        assert is_unchanged(harness)
+        assert max(held) == 6
+        held.clear()
+    harness.bank.buy("-9.00", external_id="new", account_id=names[-1])
+    harness.bank.change(harness.bank.rows[-3], description="Tea")
+    outcome = harness.run(RunKind.IMPORT if dry_run else RunKind.REFRESH, dry_run=dry_run)
+    assert (outcome.counts.created, outcome.counts.updated, outcome.counts.unchanged) == (1, 1, 23)
+    assert (max(held), len(held)) == (6, len(names))
 
 
 def test_what_a_revert_took_back_is_not_called_unchanged_by_an_unchanged_response(quiet):

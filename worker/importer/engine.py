@@ -10,6 +10,7 @@
 from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
+from itertools import groupby
 
 from worker.connectors.base import Account, AuthState
 from worker.connectors.errors import AccountNotFoundError, AuthenticationError
@@ -120,11 +121,13 @@ def _import_listed(imports: RequestImports, listed: Sequence[Account]) -> None:
     imports.findings.digest = _digest_of(imports, listed, accounts)
     requests = _plan_requests(imports, accounts, listed)
     requested = {account.id for request in requests for account in request.accounts}
-    for number, request in enumerate(requests, start=1):
-        imports.import_request(request)
-        later = {account.id for other in requests[number:] for account in imports.accounts_of(other)}
-        for account in imports.accounts_of(request):
-            if account.id not in imports.failed | later:
+    # The requests of an account follow each other.
+    for _, requests_of_same in groupby(requests, key=lambda request: [account.id for account in request.accounts]):
+        asked = list(requests_of_same)
+        for request in asked:
+            imports.import_request(request)
+        for account in imports.accounts_of(asked[-1]):
+            if account.id not in imports.failed:
                 imports.end_account(account)
     for account in accounts:
         # An earlier attempt read all windows of the account, and stopped before it was closed.

@@ -83,7 +83,7 @@ class Delivery:
         records: How many records its pages held, read or not.
         failures: Errors of single accounts in a response that is valid for the others.
         complete: Whether the provider left nothing out.
-        last_page: The transactions of the page before, to see what the next one repeats.
+        last_page: The transactions of the page before, to see what the next one repeats; none once all were read.
         days: The days of its rows so far, by the first and the last row of each page.
         continues: Whether it was cut after a page whose `next_cursor` the next request goes on from.
         repeated: By account, how many rows were left out because a page repeated them from the end of the page before.
@@ -226,6 +226,7 @@ def _read_pages(pages: Iterator[Page], context: ImportContext, cut: Cut, refused
     except BaseException:
         delivery.staging.close()
         raise
+    delivery.last_page = ()
     return delivery
 
 
