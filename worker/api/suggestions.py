@@ -18,10 +18,9 @@ router = APIRouter(prefix="/suggestions", tags=["suggestions"])
 class SuggestionOut(BaseModel):
     """A question: is what the bank says (`bank`) the same as `other`?
 
-    One of kind `withdrawn` asks whether a row is gone that the bank's answers come without. One of
-    kind `balance` asks whether the `balance` of an account, which its rows do not explain, is right from its day on.
-    Both sides name their
-    `account`, `connection` (its name) and `connection_id`, where they have them.
+    One of kind `withdrawn` asks whether a row is gone that the bank's answers come without. One of kind
+    `balance` asks whether the `balance` of an account, which its rows do not explain, is right from its day on. Both
+    sides name their `account`, `connection` (its name) and `connection_id`, where they have them.
     """
 
     id: int

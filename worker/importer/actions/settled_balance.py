@@ -8,7 +8,7 @@ from worker.audit import current_actor
 from worker.errors import ConflictError
 from worker.importer.actions.action_runs import begin_action, end_action
 from worker.importer.decide.balances.proof import BalanceProof
-from worker.importer.store.balances.settled import give_balance_back, opening_of, save_proof, take_balance
+from worker.importer.store.balances.settled import Opening, give_balance_back, save_proof, take_balance
 from worker.importer.store.results.judgement import judge_again, judge_connection_again
 from worker.models import BankConnectionAccount, BankMatchSuggestion
 from worker.runs.states import RunKind
@@ -22,7 +22,7 @@ def settle_balance(session: Session, suggestion: BankMatchSuggestion) -> set[str
     account = _account(session, suggestion)
     run_id = _begin(session, account, RunKind.ANSWER)
     proof = take_balance(session, account, suggestion.detail)
-    suggestion.detail = suggestion.detail | {"opening_after": opening_of(account)}
+    suggestion.detail = suggestion.detail | {"opening_after": Opening.of(account).as_json()}
     _end(session, suggestion, account, run_id, proof)
     return set()
 

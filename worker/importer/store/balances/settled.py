@@ -6,11 +6,13 @@ user can say that the rows are right: from then on later balances are compared w
 
 import json
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+from pydantic import TypeAdapter
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -23,9 +25,40 @@ from worker.models import BankConnectionAccount, BankImportRunAccount
 SETTLED = "balance_settled"
 """Reason of the proof of an answer: the opening amount is a balance that a user took for right."""
 
-_OPENING = (
-    "opening_amount", "opening_on", "opening_balance", "opening_balance_on", "opening_pending", "opening_last_days",
-)  # fmt: skip
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """The opening amount of an account, and what it was taken from; the columns of these names of its source."""
+
+    opening_amount: Decimal | None
+    opening_on: date | None
+    opening_balance: Decimal | None
+    opening_balance_on: date | None
+    opening_pending: Decimal
+    opening_last_days: list[Decimal] | None
+
+    @classmethod
+    def of(cls, account: BankConnectionAccount) -> "Opening":
+        """Return the one that an account has."""
+        return cls(**{one.name: getattr(account, one.name) for one in fields(cls)})
+
+    @classmethod
+    def from_json(cls, kept: Any) -> "Opening | None":  # noqa: ANN401 - whatever a question keeps
+        """Return the one that `as_json` wrote; None of nothing."""
+        return kept and _AS_JSON.validate_python(kept)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as JSON, with amounts as text."""
+        written: dict[str, Any] = _AS_JSON.dump_python(self, mode="json")
+        return written
+
+    def give_to(self, account: BankConnectionAccount) -> None:
+        """Set the columns of an account."""
+        for one in fields(self):
+            setattr(account, one.name, getattr(self, one.name))
+
+
+_AS_JSON = TypeAdapter(Opening)
 _ASK = text(
     """INSERT INTO bank_match_suggestions (user_id, kind, account_id, run_id, reason, detail)
     VALUES (:user_id, 'balance', :account_id, :run_id, :reason, CAST(:detail AS jsonb))
@@ -65,7 +98,7 @@ def ask_about_balance(
         "balance": str(account.opening_amount + posted + proof.difference),
         "balance_on": proof.balance_on and proof.balance_on.isoformat(),
         "proof": proof.as_json(),
-        "opening": opening_of(account),
+        "opening": Opening.of(account).as_json(),
     }
     values = {"user_id": account.user_id, "account_id": account.id, "run_id": run_id}
     session.execute(_ASK, values | {"reason": Reason.BALANCE_DIFFERS, "detail": json.dumps(detail)})
@@ -79,7 +112,7 @@ def take_balance(session: Session, account: BankConnectionAccount, asked: Mappin
 
     Raises: ConflictError when the opening amount is another one since the question.
     """
-    if opening_of(account) != asked["opening"]:
+    if Opening.of(account) != Opening.from_json(asked["opening"]):
         raise ConflictError("the balances were compared anew since the question: the next run asks again")
     proof = BalanceProof.from_json(asked["proof"])
     assert account.opening_amount is not None
@@ -101,21 +134,12 @@ def give_balance_back(session: Session, account: BankConnectionAccount, answered
 
     Raises: ConflictError when the opening amount is another one since the answer.
     """
-    if opening_of(account) != answered.get("opening_after"):
+    before, after = (Opening.from_json(answered.get(name)) for name in ("opening", "opening_after"))
+    if before is None or Opening.of(account) != after:
         raise ConflictError("the opening amount was taken anew since that answer")
-    amount, on, balance, balance_on, pending, last_days = answered["opening"]
-    account.opening_amount, account.opening_on = Decimal(amount), date.fromisoformat(on)
-    account.opening_balance = None if balance is None else Decimal(balance)
-    account.opening_balance_on = None if balance_on is None else date.fromisoformat(balance_on)
-    account.opening_pending = Decimal(pending)
-    account.opening_last_days = None if last_days is None else [Decimal(one) for one in last_days]
+    before.give_to(account)
     session.flush()
     return BalanceProof.from_json(answered["proof"])
-
-
-def opening_of(account: BankConnectionAccount) -> list[Any]:
-    """Return the opening amount of an account and what it was taken from, as a question keeps it."""
-    return [_as_json(getattr(account, name)) for name in _OPENING]
 
 
 def save_proof(session: Session, account_id: int, run_id: uuid.UUID, proof: BalanceProof) -> None:
@@ -126,11 +150,3 @@ def save_proof(session: Session, account_id: int, run_id: uuid.UUID, proof: Bala
         )
     )
     session.flush()
-
-
-def _as_json(value: date | Decimal | Sequence[Decimal] | None) -> Any:  # noqa: ANN401 - whatever JSON holds
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        return format(value.normalize(), "f")
-    return None if value is None else [format(one.normalize(), "f") for one in value]
