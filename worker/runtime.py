@@ -29,7 +29,7 @@ from worker.errors import ConfigurationError, InvalidRequestError
 from worker.finmind_cache import FinMindCache, open_cache
 from worker.net.http import ReachableHosts, open_client, parse_private_hosts
 from worker.net.redis_address import is_cluster, open_redis
-from worker.reminders.mail import MailServer, parse_mail_server
+from worker.reminders.smtp import MailServer, parse_mail_server
 from worker.runs.lease_renewal import LeaseRenewer
 from worker.settings import Settings, check_addresses, load_settings
 

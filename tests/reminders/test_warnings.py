@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy import text
 
 from tests.factories import make_connection
-from tests.reminders.test_sending import AnyPort, Inbox
+from tests.reminders.test_due_reminders import AnyPort, Inbox
 from worker.models import BankConnection
 from worker.reminders.consent import warn_of_expiring_consents
-from worker.reminders.mail import Mailer, MailError, parse_mail_server
-from worker.reminders.sending import ReminderPolicy
+from worker.reminders.due_reminders import ReminderPolicy
+from worker.reminders.smtp import Mailer, MailError, parse_mail_server
 from worker.reminders.warnings import DueWarning, compose_warning, send_due_warnings
 from worker.runs.ending import ask_user
 from worker.runs.states import Outcome, RunStatus

@@ -18,8 +18,8 @@ from worker.db.engine import Sessions
 from worker.inert_text import inert
 from worker.process import fault_injection
 from worker.reminders.consent import CONSENT_DAYS
-from worker.reminders.mail import MailError, compose_mail
-from worker.reminders.sending import TRIED_IN_VAIN, ReminderPolicy, after_failure, send_in_batches
+from worker.reminders.due_reminders import TRIED_IN_VAIN, ReminderPolicy, after_failure, send_in_batches
+from worker.reminders.smtp import MailError, compose_mail
 from worker.telemetry.logs import get_logger
 
 log = get_logger(__name__)

@@ -20,8 +20,8 @@ from worker.errors import InvalidRequestError
 from worker.process import heartbeat_files
 from worker.process.stop_flag import STOP
 from worker.reminders.bills import BILL_CATCH_UP_DAYS, announce_due_bills
-from worker.reminders.mail import Mailer
-from worker.reminders.sending import ReminderPolicy, send_due_reminders
+from worker.reminders.due_reminders import ReminderPolicy, send_due_reminders
+from worker.reminders.smtp import Mailer
 from worker.reminders.warnings import send_due_warnings
 from worker.runs.retention.pace import RemovalPace
 from worker.runtime import Runtime, mail_server, process_runtime

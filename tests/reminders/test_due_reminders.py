@@ -13,7 +13,8 @@ from sqlalchemy import text
 
 from tests.certificates import write_certificate
 from worker.errors import ConfigurationError
-from worker.reminders.mail import (
+from worker.reminders.due_reminders import ReminderPolicy, claim_due, compose, retry_delay_s, send_due_reminders
+from worker.reminders.smtp import (
     InvalidAddressError,
     Mailer,
     MailError,
@@ -22,7 +23,6 @@ from worker.reminders.mail import (
     compose_mail,
     parse_mail_server,
 )
-from worker.reminders.sending import ReminderPolicy, claim_due, compose, retry_delay_s, send_due_reminders
 
 POLICY = ReminderPolicy()
 
@@ -217,7 +217,7 @@ def test_plain_text_is_refused_when_tls_was_asked_for(server):
 def compose_one(message="m"):
     import uuid
 
-    from worker.reminders.sending import DueReminder
+    from worker.reminders.due_reminders import DueReminder
 
     about = {"id": 1, "user_id": 1, "bill_id": None, "email": "a@example.test", "attempt": 1, "token": uuid.uuid4()}
     return compose(DueReminder(message=message, **about))

@@ -17,7 +17,7 @@ from worker import outbox
 from worker.db.engine import Sessions
 from worker.inert_text import inert_lines
 from worker.process import fault_injection
-from worker.reminders.mail import MailError, MailRefusedError, compose_mail
+from worker.reminders.smtp import MailError, MailRefusedError, compose_mail
 from worker.telemetry.logs import get_logger
 
 log = get_logger(__name__)
