@@ -273,6 +273,40 @@ def test_that_a_withdrawn_row_is_gone_can_be_taken_back(harness, sessions):
     assert open_questions(harness) == 0
 
 
+FILES = replace(CURSOR, id_class=IdClass.NONE, cursor_scope=Scope.ACCOUNT, whole_days=True)
+WINDOWS_WITHOUT_IDS = replace(WINDOWED, id_class=IdClass.NONE, windows_complete=False)
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "days", "told", "asked"),
+    [
+        (FILES, 1, ["-3 Kiosk", "-22 Luigi"], True),
+        (FILES, 1, ["-3 Kiosk", "-20 Luigi", "-22 Luigi"], False),
+        (FILES, 1, ["-22 Luigi"], False),  # the day may begin where the file before ended
+        (FILES, 1, ["-3 Kiosk", "-22 Mario"], False),
+        (WINDOWS_WITHOUT_IDS, OVERLAP_DAYS, ["-3 Kiosk", "-22 Luigi"], True),
+        (WINDOWS_WITHOUT_IDS, OVERLAP_DAYS, ["-3 Kiosk"], False),  # a bank may leave out a part of the first day
+    ],
+)
+def test_a_row_of_whose_day_the_same_is_told_with_another_amount_alone_is_asked_about(
+    harness, capabilities, days, told, asked
+):
+    harness.bank.capabilities = capabilities
+    bought = ["-3 Kiosk", "-20 Luigi"]
+    for one in bought:
+        harness.bank.buy(*one.split(), booking_on=TODAY)
+    harness.refresh()
+    if not capabilities.cursor_scope:
+        harness.day_later(days)
+        harness.refresh()
+        harness.bank.rows.clear()
+    for one in told:
+        harness.bank.buy(*one.split(), booking_on=TODAY)
+    code = harness.refresh().code
+    assert (code == "rows_withdrawn", open_questions(harness)) == (asked, asked)
+    assert len(harness.amounts()) == len({*bought, *told}), "a second purchase at one shop stays as well"
+
+
 def take_for_gone(harness):
     """Say of the one open question that its row is gone; return the number of the question."""
     with harness.sessions() as session:

@@ -11,7 +11,7 @@ STANDS_WITHDRAWN = f"""{NOT_KEPT}
 
 # Rows that a balance excuses are no problem, and an account without a problem has no others.
 _WITHDRAWN_FROM_ON = f"""CASE WHEN a.problem_code IS NOT NULL THEN (
-        SELECT min(least(t.stated_on, t.effective_on)) FROM bank_transactions t
+        SELECT min(least(t.stated_on, t.effective_on, t.transaction_on, t.value_on)) FROM bank_transactions t
         WHERE t.account_id = a.id AND {STANDS_WITHDRAWN}) END"""  # noqa: S608 - constants
 
 IMPORTED_ACCOUNTS = f"""

@@ -2,9 +2,15 @@
 
 import pytest
 
-from tests.importer.decide.rows import COMPLETE, CUT, DAY, JUNE, NOTHING_PROVEN, day, row, rules
+from tests.importer.decide.rows import COMPLETE, CUT, DAY, JUNE, NOTHING_PROVEN, day, line, row, rules
 from worker.connectors.base import Window
-from worker.importer.decide.absent_rows import Coverage, is_newly_absent, removal_reason, windows_are_complete
+from worker.importer.decide.absent_rows import (
+    Coverage,
+    is_newly_absent,
+    removal_reason,
+    told_with_another_amount,
+    windows_are_complete,
+)
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.row_days import RowDays
 from worker.importer.decide.stored_row import State
@@ -104,3 +110,20 @@ def test_what_a_window_proves_of_a_day():
 @pytest.mark.parametrize(("rows", "promised", "complete"), [(1, True, True), (0, True, False), (1, False, False)])
 def test_an_empty_delivery_proves_nothing_whatever_is_promised(rows, promised, complete):
     assert windows_are_complete(rows, promised=promised) is complete
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        (line("-4"), True),
+        (line("-4", "COFFEE  bar"), True),
+        (line("4"), False),
+        (line("-4", "Another Bar"), False),
+        (line("-4", booking_on=day(1)), False),
+        (line("-4", currency="USD"), False),
+        (line("-4", pending=True), False),
+    ],
+)
+def test_only_a_line_that_differs_in_its_amount_alone_tells_a_row_with_another_amount(said, found):
+    assert told_with_another_amount([POSTED], [said]) == ({1} if found else set())
+    assert told_with_another_amount([PENDING], [said]) == set()

@@ -6,10 +6,12 @@ from datetime import date, timedelta
 
 from worker.connectors.base import Window
 from worker.importer.decide.decisions import RowRules
+from worker.importer.decide.read.identity import folded_text
 from worker.importer.decide.read.line import Line
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.row_days import DAY_KINDS, DayKind, RowDays
 from worker.importer.decide.stored_row import State, StoredRow
+from worker.words import payment_text
 
 FIRST_DAYS = 2
 """How many of the first days of a delivery a bank may have left out a part of."""
@@ -133,3 +135,17 @@ def is_newly_absent(row: StoredRow, coverage: Coverage) -> bool:
     if row.absent_days is not None or not coverage.must_have(row.days):
         return False
     return row.state == State.PENDING or not coverage.begins_with(row.days)
+
+
+def told_with_another_amount(rows: Iterable[StoredRow], new: Iterable[Line]) -> set[int]:
+    """Return the undelivered posted rows of whose day a new line says the same with another amount.
+
+    The amount was corrected, or it is another purchase at the same shop: the user is asked whether the row is gone.
+    """
+    told = {_said_of(line) for line in new if not line.pending}
+    return {row.id for row in rows if row.state == State.POSTED and _said_of(row) in told}
+
+
+def _said_of(one: Line | StoredRow) -> tuple[object, ...]:
+    """Return what a row says, but for the amount."""
+    return one.days.stated_on, one.currency, one.amount > 0, folded_text(payment_text(one))

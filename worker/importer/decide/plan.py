@@ -6,7 +6,7 @@ A plan says what should be so. `store.write` makes it so, and the unique keys of
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from worker.importer.decide.absent_rows import Coverage, is_newly_absent, removal_reason
+from worker.importer.decide.absent_rows import Coverage, is_newly_absent, removal_reason, told_with_another_amount
 from worker.importer.decide.decisions import ExpenseEffect, NewRow, RowChange, RowIdentity, RowRules, Suggestion
 from worker.importer.decide.expenses.from_line import expense_of, has_expense, why_no_expense
 from worker.importer.decide.expenses.match import Counterpart, UserExpenses, match_user_expenses
@@ -119,6 +119,9 @@ def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> 
     removals = [tombstone(row, reason) for row in left_over if (reason := _removal_reason(row, evidence, rules))]
     changes += removals
     tombstoned = {change.known.id for change in removals}
+    staying = [row for row in left_over if row.id not in tombstoned]
+    held = [row for row in staying if _was_to_be_told(row, matches, evidence)]
+    corrected = told_with_another_amount(held, new) if held else set()
     found = _match_counterparts(new, changes, evidence, rules)
     return Plan(
         creates=[
@@ -131,10 +134,21 @@ def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> 
         ],
         suggestions=found.suggestions,
         returned=matches.returned,
-        newly_absent=[r.id for r in left_over if r.id not in tombstoned and is_newly_absent(r, evidence.coverage)],
+        newly_absent=[r.id for r in staying if is_newly_absent(r, evidence.coverage) or r.id in corrected],
         unchanged=matches.unchanged,
         expenses=found.users_expenses,
     )
+
+
+def _was_to_be_told(row: StoredRow, matches: IdentityMatches, evidence: Evidence) -> bool:
+    """Return whether the delivery has the row's day without the row, of whose absence nothing is noted yet.
+
+    A delivery of whole days that tells no known row up to that day may begin where the one before it ended.
+    """
+    if row.absent_days is not None:
+        return False
+    goes_back = any(match.line.days.day <= row.days.day for match in (*matches.unchanged, *matches.changed))
+    return evidence.coverage.must_have(row.days) or (row.id in evidence.maybe_restated and goes_back)
 
 
 def count_told_again(unchanged: Sequence[IdentityMatch], rules: RowRules) -> int:
