@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -138,9 +139,7 @@ def test_a_question_that_a_revert_withdrew_is_asked_again(banks):
     savings.refresh()
     revert(savings, reimport=True)
     savings.refresh()
-    with giro.sessions() as session:
-        [question] = list_suggestions(session, giro.user_id)
-        accept(session, question.id, user_id=giro.user_id)
+    accept_all(giro)
     assert giro.amounts() == []
 
 
@@ -176,14 +175,71 @@ def test_legs_that_name_each_other_are_one_transfer_also_over_holidays(banks, da
     assert giro.amounts() == []
 
 
-def test_legs_that_were_hidden_are_expenses_once_both_are_shown(banks):
+def test_a_transfer_is_shown_on_both_sides_or_on_neither(banks):
     giro, _, savings = banks
+    said = "UPDATE bank_connections SET options = jsonb_build_object('transfers', :said) WHERE id = :c"
+    shown = []
+    for harness, option in ((giro, "hide"), (giro, "show_both"), (savings, "show_both"), (giro, "hide")):
+        giro.sql(said, said=option, c=harness.connection_id)
+        for each in (giro, savings, giro):
+            each.refresh()
+            shown.append(sorted(giro.amounts()))
+    both = ["-50.00", "50.00"]
+    assert shown == [["-50.00"], [], [], [], [], [], [], both, both, [], [], []]
+
+
+def test_as_many_equal_payments_as_arrive_are_transfers_whichever_is_told_first(sessions, user_id):
+    giro, cards = (Harness(sessions, user_id) for _ in range(2))
+    giro.bank.accounts = [GIRO]
+    cards.bank.accounts = [replace(SAVINGS, external_id=name, name=name, anchor=None) for name in ("Visa", "Amex")]
+    for name in ("Visa", "Amex"):
+        giro.bank.buy("-500", f"Payment {name}", external_id=name, account_id="G", kind=TRANSFER)
+    cards.bank.buy("500", "Thank you", external_id="v", account_id="Visa", kind=TRANSFER)
+    for harness in (giro, cards):
+        assert harness.refresh().status is RunStatus.SUCCEEDED
+    with sessions() as session:  # which of the two arrived nothing tells, until the other one does
+        assert [question.kind for question in list_suggestions(session, user_id)] == ["transfer"]
+    cards.bank.buy("500", "Thank you", external_id="a", account_id="Amex", kind=TRANSFER)
+    cards.refresh()
+    assert (giro.amounts(), giro.sql(UNPAIRED)) == ([], [])
+    with sessions() as session:
+        assert list_suggestions(session, user_id) == []
+
+
+BROKEN = {
+    "the bank takes the other leg back": (1, {"external_id": "i", "amount": Decimal(7)}, ["-20.00", "7.00"]),
+    "it changes the other leg": (1, {"amount": Decimal(51)}, ["-20.00", "51.00"]),
+    "it changes this leg": (0, {"amount": Decimal(-52)}, ["-20.00", "50.00"]),
+}
+
+
+@pytest.mark.parametrize(("place", "change", "left"), BROKEN.values(), ids=BROKEN)
+def test_what_a_person_wrote_on_a_leg_is_there_again_once_the_bank_breaks_the_transfer(banks, place, change, left):
+    giro, _, savings = banks
+    giro.refresh()
+    giro.sql("INSERT INTO categories (id, user_id, name) VALUES (9, :u, 'Rainy days')", u=giro.user_id)
+    giro.sql("UPDATE expenses SET amount = 20, notes = 'Mine', category_id = 9")
+    savings.refresh()
+    accept_all(giro)
+    assert giro.amounts() == []
+    bank = (giro, savings)[place].bank
+    told = bank.rows[0]
+    bank.rows[:] = [replace(told, **change)]
     for harness in (giro, savings):
         harness.refresh()
-    giro.sql("UPDATE bank_connections SET options = jsonb_build_object('transfers', 'show_both')")
-    for harness in (giro, savings, giro, savings):
+    assert sorted(giro.amounts()) == left
+    assert giro.sql("SELECT notes, category_id FROM expenses WHERE amount = 20") == [("Mine", 9)]
+    bank.rows[:] = [told]
+    for harness in (giro, savings):
         harness.refresh()
-    assert sorted(giro.amounts()) == ["-50.00", "50.00"]
+    accept_all(giro)
+    assert (giro.amounts(), giro.sql(UNPAIRED)) == ([], [])
+
+
+def accept_all(harness):
+    with harness.sessions() as session:
+        for question in list_suggestions(session, harness.user_id):
+            accept(session, question.id, user_id=harness.user_id)
 
 
 def test_a_run_counts_legs_of_transfers_beside_what_it_created(sessions, user_id):

@@ -100,7 +100,8 @@ def counterpart(notes: str = "Coffee Bar", on: date = DAY, **more: Any) -> Count
 
 def leg(amount: str, words: str = "", *, id: int = 1, **more: Any) -> TransferLeg:  # noqa: A002
     values: dict[str, Any] = {
-        "account_id": 1 if amount.startswith("-") else 2, "currency": "EUR", "on": DAY, "kind": None,
+        "account_id": 1 if amount.startswith("-") else 2, "bank_account_id": None, "currency": "EUR",
+        "on": DAY, "kind": None,
         "counterparty_account": None, "anchor": None, "mask": None, "name": "Checking", "account_type": "checking",
     }  # fmt: skip
     return TransferLeg(id=id, amount=Decimal(amount), words=words, **(values | more))

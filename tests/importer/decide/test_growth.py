@@ -41,7 +41,7 @@ def money(count):
 def match_transfers(count):
     ours = [leg("-20", "Umbuchung", id=place, kind=TransactionKind.TRANSFER) for place in range(count)]
     theirs = [leg("20", id=count + place) for place in range(count)]
-    return lambda: transfers_match.match_transfers(ours, theirs)
+    return lambda: transfers_match.match_transfers([*ours, *theirs])
 
 
 def mend_rejections(count):
@@ -107,9 +107,9 @@ def calls_of(work):
 
 @pytest.fixture
 def lower_bounds(monkeypatch):
-    for module in (transfers_match, rejections, replaced, unlike, expenses_match):
+    for module in (rejections, replaced, unlike, expenses_match):
         monkeypatch.setattr(module, "MAX_CANDIDATES", CANDIDATES)
-    for module in (meet, near_pairs):
+    for module in (meet, near_pairs, transfers_match):
         monkeypatch.setattr(module, "MAX_COMPARED_PAIRS", CANDIDATES**2)
 
 

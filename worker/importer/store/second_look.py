@@ -35,7 +35,7 @@ from worker.importer.store.sources.twins import point_to_ends, successors
 from worker.importer.store.sources.unlike import ask_about_unlike_rows
 from worker.importer.store.suggestions.ask import IS_ASKED, suggest
 from worker.importer.store.suggestions.obsolete import close_obsolete_questions
-from worker.importer.store.transfers.pair import hide_shown_legs, pair_legs_of, unpaired_ids
+from worker.importer.store.transfers.pair import hide_shown_legs, pair_legs_of, show_hidden_legs, unpaired_ids
 from worker.importer.store.write_target import WriteTarget
 from worker.models import BankConnectionAccount
 
@@ -115,7 +115,7 @@ _ORPHANS = text(
           OR t.state = 'posted' AND (o.account_id = t.account_id AND o.state = 'posted'
             OR EXISTS (SELECT FROM bank_transactions b WHERE b.twin_id = o.id AND b.account_id + 0 = t.account_id
               AND b.state = 'posted' AND b.expense_state = 'twin' AND b.id < t.id)))
-        OR t.expense_state = 'transfer' AND a.id = n.id AND (t.transfer_peer_id IS NULL OR :show_both))
+        OR t.expense_state = 'transfer' AND a.id = n.id AND t.transfer_peer_id IS NULL)
     ORDER BY t.id"""  # noqa: S608 - a constant
 )
 _TAKE_BACK_TWINS = text(
@@ -133,13 +133,11 @@ def look_again(session: Session, job: Job, account: AccountState, today: date, *
     """
     target = WriteTarget(account_id=account.id, user_id=job.user_id, run_id=job.lease.run_id)
     since_on = today - timedelta(days=LOOK_BACK_DAYS)
-    show_both = job.options.transfers == "show_both"
     # It may have been recognised in this run, or parted from its account by its user meanwhile.
     source = session.get_one(BankConnectionAccount, account.id)
     account = replace(account, bank_account_id=source.bank_account_id)
     other_ids = other_sources(session, source.bank_account_id, source.id)
-    months = _give_orphans(session, target, show_both=show_both)
-    months |= set() if show_both else hide_shown_legs(session, target)
+    months = _give_orphans(session, target) | show_hidden_legs(session, target) | hide_shown_legs(session, target)
     # An open question keeps its rows from others. What becomes obsolete by these steps is closed by `judge`.
     close_obsolete_questions(session, job.user_id, job.lease.run_id)
     months |= _match_expenses(session, job, account, target, since_on)
@@ -150,15 +148,15 @@ def look_again(session: Session, job: Job, account: AccountState, today: date, *
     if other_ids:
         ask_about_unlike_rows(session, account, other_ids, target, since_on)
     unpaired = unpaired_ids(session, target, since_on)
-    return months | (pair_legs_of(session, job, target, unpaired) if unpaired else set())
+    return months | (pair_legs_of(session, target, unpaired) if unpaired else set())
 
 
-def _give_orphans(session: Session, target: WriteTarget, *, show_both: bool) -> set[str]:
+def _give_orphans(session: Session, target: WriteTarget) -> set[str]:
     """Give rows whose counterpart is gone their own expense, unless the user deleted or reverted that of a twin.
 
-    A twin of a row that is a twin itself shares the expense of that purchase. With `show_both`, legs are expenses too.
+    A twin of a row that is a twin itself shares the expense of that purchase.
     """
-    which = {"account_id": target.account_id, "show_both": show_both}
+    which = {"account_id": target.account_id}
     orphans = session.execute(_ORPHANS, which).all()
     chained = [row.id for row in orphans if row.is_twin_of_twin]
     pointed, months = point_to_ends(session, chained, target.user_id, target.run_id)

@@ -111,7 +111,7 @@ def _write(session: Session, share: AccountShare, plan: Plan) -> Written:
     written = write_plan(session, plan, target)
     if share.job.dry_run:
         record_unchanged(session, plan, target.account_id, target.run_id)
-    written.months |= pair_transfers(session, share.job, target, plan, written)
+    written.months |= pair_transfers(session, target, plan, written)
     ids = [id_ for new, id_ in zip(plan.creates, written.transaction_ids, strict=True) if new.twin_id is not None]
     ids += [change.known.id for change in plan.changes if change.line is not None]
     written.months |= let_sources_lead(session, ids, target.run_id)

@@ -141,14 +141,22 @@ def _taken_back(change: Replaced, now: Image) -> Image:
 
 
 def _follow_bank(image: Image, rebased: tuple[Image, Image] | None) -> Image:
-    """Return an expense with what the bank said of its row since the answer."""
-    if rebased is None:
-        return image
-    before, now = (_fields(*(row[name] for name in BASE_COLUMNS)) for row in rebased)
+    return image if rebased is None else expense_again(image, *rebased)
+
+
+def expense_again(image: Image, before: Image, now: Image) -> Image:
+    """Return an expense with what the bank said of its row since the answer.
+
+    Args:
+        image: The expense.
+        before: Its row, with what was last written to the expense then.
+        now: The same row now.
+    """
+    said_before, said_now = (_fields(*(row[name] for name in BASE_COLUMNS)) for row in (before, now))
     current = _fields(image["amount"], image["currency"], image["expense_type"], image["notes"], image["spent_at"])
-    if before is None or now is None or current is None:
+    if said_before is None or said_now is None or current is None:
         return image
-    merged = merge_user_edits(before, current, now).expense
+    merged = merge_user_edits(said_before, current, said_now).expense
     said = {"currency": merged.currency, "expense_type": merged.expense_type, "notes": merged.notes}
     return {**image, **said, "amount": str(merged.amount), "spent_at": merged.spent_on.isoformat()}
 

@@ -6,7 +6,7 @@ from datetime import date
 from functools import cache
 from typing import TypeAlias
 
-from worker.importer.decide.compare.one_to_one import PlacePair
+from worker.importer.decide.compare.one_to_one import PlacePair, pairs_by_group
 from worker.importer.decide.compare.text_similarity import ALIKE, similarity
 from worker.importer.decide.sources.rows import ANYWHERE, Lag, SourceRow, Spans
 
@@ -52,20 +52,7 @@ def alike_pairs(
 
 def groups_of(pairs: Mapping[PlacePair, float]) -> list[dict[PlacePair, float]]:
     """Return the pairs by merchant: two pairs are in one group when they share a row, directly or over others."""
-    nearer: dict[tuple[str, int], tuple[str, int]] = {}  # another row of the same group; one row of each is its own
-
-    def one_of_group(row: tuple[str, int]) -> tuple[str, int]:
-        while (next_row := nearer.setdefault(row, row)) != row:
-            nearer[row] = nearer[next_row]
-            row = next_row
-        return row
-
-    for left, right in pairs:
-        nearer[one_of_group(("right", right))] = one_of_group(("left", left))
-    groups: dict[tuple[str, int], dict[PlacePair, float]] = defaultdict(dict)
-    for pair, cost in pairs.items():
-        groups[one_of_group(("left", pair[0]))][pair] = cost
-    return list(groups.values())
+    return [{pair: pairs[pair] for pair in group} for group in pairs_by_group(pairs)]
 
 
 def best_pairs(

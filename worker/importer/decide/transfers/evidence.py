@@ -1,6 +1,7 @@
-"""Says what speaks for and against a transfer between two rows: kinds, words, account numbers, shapes of payments."""
+"""What two rows of two accounts say of whether they are one transfer. Pure."""
 
 import re
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -18,6 +19,8 @@ _TRANSFER_WORDS = re.compile(
 )
 """A pair with one of these words may be suggested as a transfer, and is never matched for them alone."""
 
+_WITH_DIGIT = re.compile(r"\S*\d\S*")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransferLeg:
@@ -25,11 +28,13 @@ class TransferLeg:
 
     Attributes:
         words: Counterparty and description.
+        bank_account_id: The account that it is booked on; None while nobody knows which one its source is of.
         anchor: Of the account it is booked on, as are mask, name and account_type.
     """
 
     id: int
     account_id: int
+    bank_account_id: int | None
     amount: Decimal
     currency: str
     on: date
@@ -42,30 +47,67 @@ class TransferLeg:
     account_type: str
 
 
-def both_labelled(one: TransferLeg, other: TransferLeg) -> bool:
-    """Return whether the provider calls both sides transfers."""
-    return one.kind in _TRANSFER_KINDS and other.kind in _TRANSFER_KINDS
-
-
-def is_labelled(one: TransferLeg, other: TransferLeg) -> bool:
-    """Return whether the provider calls at least one side a transfer."""
-    return one.kind in _TRANSFER_KINDS or other.kind in _TRANSFER_KINDS
-
-
 def contradicts(one: TransferLeg, other: TransferLeg) -> bool:
-    """Return whether a side contradicts a transfer: it has another kind, or names a third party."""
+    """Return whether two rows are no transfer: of one account, of another kind, or one names a third party."""
+    if one.account_id == other.account_id or one.bank_account_id == other.bank_account_id is not None:
+        return True
     if _names_a_stranger(one, other) or _names_a_stranger(other, one):
         return True
     other_kinds = {one.kind, other.kind} - _TRANSFER_KINDS - _NEUTRAL_KINDS
-    return bool(other_kinds) and not (names_account(one, other) or names_account(other, one))
+    return bool(other_kinds) and not either_names(one, other)
+
+
+def either_names(one: TransferLeg, other: TransferLeg) -> bool:
+    """Return whether a side names the account of the other."""
+    return _names(one, other) or _names(other, one)
 
 
 def name_each_other(one: TransferLeg, other: TransferLeg) -> bool:
-    """Return whether each leg names the account of the other."""
-    return names_account(one, other) and names_account(other, one)
+    """Return whether each side names the account of the other."""
+    return _names(one, other) and _names(other, one)
 
 
-def names_account(leg: TransferLeg, other: TransferLeg) -> bool:
+def are_both_labelled(one: TransferLeg, other: TransferLeg) -> bool:
+    """Return whether the provider calls both sides a transfer."""
+    return is_labelled(one) and is_labelled(other)
+
+
+def is_either_labelled(one: TransferLeg, other: TransferLeg) -> bool:
+    """Return whether the provider calls at least one side a transfer; the other is one too, or of no kind."""
+    return is_labelled(one) or is_labelled(other)
+
+
+def is_labelled(leg: TransferLeg) -> bool:
+    """Return whether the provider calls a row a transfer."""
+    return leg.kind in _TRANSFER_KINDS
+
+
+def is_suggestive(one: TransferLeg, other: TransferLeg) -> bool:
+    """Return whether a transfer is likely enough to ask: by kind, words, name, or the shape of a card payment."""
+    return _suggests(one, other) or _suggests(other, one)
+
+
+def has_evidence(leg: TransferLeg, account: TransferLeg) -> bool:
+    """Return whether a row says something of a transfer to the account of another one."""
+    return _suggests(leg, account) or _names(leg, account)
+
+
+def says(leg: TransferLeg, others: Iterable[TransferLeg]) -> Hashable:
+    """Return what is equal of rows that a person cannot tell apart by what they say of a transfer.
+
+    Rows that name an account are all transfers to it, whatever else they say. References have digits and differ.
+
+    Args:
+        others: A row of each account that it may name.
+    """
+    named = frozenset(other.account_id for other in others if _names(leg, other))
+    if named:
+        return leg.account_id, named
+    words = " ".join(_WITH_DIGIT.sub(" ", leg.words).casefold().split())
+    return leg.account_id, leg.kind, leg.counterparty_account, words
+
+
+def _names(leg: TransferLeg, other: TransferLeg) -> bool:
     """Return whether a leg names the account of the other: by its number, or by its last digits."""
     if leg.counterparty_account and _account_number(other):
         return _without_spaces(leg.counterparty_account) == _account_number(other)
@@ -80,14 +122,8 @@ def _names_a_stranger(leg: TransferLeg, other: TransferLeg) -> bool:
     return bool(leg.counterparty_account and number and _without_spaces(leg.counterparty_account) != number)
 
 
-def is_suggestive_pair(one: TransferLeg, other: TransferLeg) -> bool:
-    """Return whether one of the sides makes a transfer likely enough to ask."""
-    return suggests_transfer(one, other) or suggests_transfer(other, one)
-
-
-def suggests_transfer(leg: TransferLeg, other: TransferLeg) -> bool:
-    """Return whether a transfer is likely enough to ask: by kind, by words, or by the shape of a card payment."""
-    if leg.kind in _TRANSFER_KINDS or _TRANSFER_WORDS.search(leg.words):
+def _suggests(leg: TransferLeg, other: TransferLeg) -> bool:
+    if is_labelled(leg) or _TRANSFER_WORDS.search(leg.words):
         return True
     if len(other.name) >= _MIN_NAME and other.name.casefold() in leg.words.casefold():
         return True

@@ -61,4 +61,4 @@ def remove_uncounted(
     gone = load_in_full(session, uncounted(proof.difference, absent))
     plan = Plan(changes=[tombstone(row, Reason.UNCOUNTED) for row in gone.values()])
     written = write_plan(session, plan, target)
-    return written.months | pair_transfers(session, job, target, plan, written)
+    return written.months | pair_transfers(session, target, plan, written)

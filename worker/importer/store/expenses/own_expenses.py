@@ -10,6 +10,7 @@ from worker import outbox
 from worker.importer.decide.decisions import ExpenseEffect
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.stored_row import ExpenseState, StoredRow
+from worker.importer.store.expenses.answered_legs import give_as_left
 from worker.importer.store.expenses.rows import delete_expenses
 from worker.importer.store.rows.bulk import array_text
 from worker.importer.store.rows.load import lock_expenses
@@ -58,17 +59,22 @@ def give_expenses(
 ) -> set[str]:
     """Write the expense of rows that have none of their own, as the bank states them; return the months.
 
+    Legs of a transfer that a person accepted have what they had before.
+
     Args:
         states: How the rows stand to expenses now: hidden as legs or twins, or linked with an expense of the user's.
     """
     if not ids:
         return set()
     lock_expenses(session, ids)
-    values = {"ids": array_text(ids), "states": array_text(states), "user_id": user_id, "run_id": run_id}
+    as_left, months = set[int](), set[str]()
+    if ExpenseState.TRANSFER in states:
+        as_left, months = give_as_left(session, ids, reason, run_id)
+    values = {"ids": array_text(set(ids) - as_left), "states": array_text(states), "user_id": user_id, "run_id": run_id}
     given = session.execute(_GIVE, values | {"reason": reason}).all()
     expense_ids = [row.expense_id for row in given]
     outbox.record_expenses(session, event_type="expense.created", expense_ids=expense_ids, run_id=run_id)
-    return {row.month for row in given}
+    return months | {row.month for row in given}
 
 
 _REPLACE = text(

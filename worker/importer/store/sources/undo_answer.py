@@ -7,7 +7,6 @@ import json
 import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -16,9 +15,10 @@ from worker import outbox
 from worker.importer.decide.expenses.undo_answer import BASE_COLUMNS, AnswerUndo, Image, Replaced, undo_answer
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.store.expenses.rows import delete_expenses
+from worker.importer.store.expenses.whole import as_json, insert_whole, read_json
 from worker.importer.store.rows.bulk import array_text
 from worker.importer.store.rows.changes import record_without_line
-from worker.importer.store.rows.load import load_in_full, present_categories
+from worker.importer.store.rows.load import load_in_full
 from worker.importer.store.sources.expense_handover import let_follow
 
 _COLUMNS = (
@@ -109,13 +109,13 @@ def plan_undo(session: Session, suggestion_id: int) -> AnswerUndo | None:
     kept = session.execute(_KEPT, {"id": suggestion_id}).scalar_one_or_none()
     if kept is None:
         return None
-    read = _read(kept)
+    read = read_json(kept)
     rows, expenses = (
         {int(id_): Replaced(**change) for id_, change in read[name].items()} for name in ("rows", "expenses")
     )
     had = {change.before["expense_id"] for change in rows.values() if change.before is not None} - {None}
     now = _images(session, rows.keys(), {*expenses, *had})
-    rows_now, expenses_now = ({id_: _read(image) for id_, image in of.items()} for of in (now.rows, now.expenses))
+    rows_now, expenses_now = ({id_: read_json(image) for id_, image in of.items()} for of in (now.rows, now.expenses))
     which = {"expense_ids": array_text(had), "ids": array_text(rows)}
     if session.execute(_TAKEN, which).first() is not None:
         return None
@@ -126,38 +126,18 @@ def write_undo(session: Session, undo: AnswerUndo, run_id: uuid.UUID) -> set[str
     """Make everything as it was; return the months (`YYYY-MM`) of expenses that changed."""
     in_full = load_in_full(session, undo.rows)
     record_without_line(session, in_full.values(), run_id, Decision.UPDATED, Reason.UNMATCHED)
-    _insert(session, undo.written)
+    insert_whole(session, undo.written)
     if undo.changed:
-        session.execute(_SET_EXPENSES, {"images": _as_json(undo.changed)})
+        session.execute(_SET_EXPENSES, {"images": as_json(undo.changed)})
     if undo.rows:
         session.execute(_LET_GO, {"ids": array_text(undo.rows)})  # rows may exchange expenses
-        session.execute(_SET_ROWS, {"images": _as_json(undo.rows)})
+        session.execute(_SET_ROWS, {"images": as_json(undo.rows)})
     # A row that met one of these since, and now meets a twin, shares the expense of that purchase.
     let_follow(session, [(id_, row["twin_id"]) for id_, row in undo.rows.items() if row["expense_state"] == "twin"])
     outbox.record_expenses(session, event_type="expense.created", expense_ids=list(undo.written), run_id=run_id)
     outbox.record_expenses(session, event_type="expense.updated", expense_ids=list(undo.changed), run_id=run_id)
     session.expire_all()
     return delete_expenses(session, undo.deleted, run_id) | undo.months
-
-
-def _insert(session: Session, expenses: Mapping[int, Image]) -> None:
-    """Write expenses again, whole. A category that the user deleted since is none."""
-    if not expenses:
-        return
-    categories = present_categories(session, {image["category_id"] for image in expenses.values()} - {None})
-    images = {
-        id_: {**image, "category_id": image["category_id"] if image["category_id"] in categories else None}
-        for id_, image in expenses.items()
-    }
-    quote = session.connection().dialect.identifier_preparer.quote
-    columns = ", ".join(map(quote, next(iter(images.values()))))
-    session.execute(
-        text(
-            f"INSERT INTO expenses ({columns}) SELECT {columns}"  # noqa: S608 - FinMind's own columns, quoted
-            " FROM jsonb_populate_recordset(NULL::expenses, CAST(:images AS jsonb))"
-        ),
-        {"images": _as_json(images)},
-    )
 
 
 def _images(session: Session, row_ids: Collection[int], expense_ids: Collection[int]) -> Concerned:
@@ -169,13 +149,4 @@ def _images(session: Session, row_ids: Collection[int], expense_ids: Collection[
 
 def _differences(before: Mapping[int, str], after: Mapping[int, str]) -> dict[int, dict[str, Image | None]]:
     changed = [id_ for id_ in sorted(before.keys() | after.keys()) if before.get(id_) != after.get(id_)]
-    return {id_: {"before": _read(before.get(id_)), "after": _read(after.get(id_))} for id_ in changed}
-
-
-def _read(image: str | None) -> Any:  # noqa: ANN401 - whatever JSON holds
-    """Return JSON of the database, with fractions as text: as floats they would not be what was written."""
-    return None if image is None else json.loads(image, parse_float=str)
-
-
-def _as_json(images: Mapping[int, Image]) -> str:
-    return json.dumps([{**image, "id": id_} for id_, image in images.items()])
+    return {id_: {"before": read_json(before.get(id_)), "after": read_json(after.get(id_))} for id_ in changed}
