@@ -20,11 +20,11 @@ from worker.importer.decide.transfers.evidence import TransferLeg
 from worker.importer.decide.transfers.match import MAX_DAYS_NAMED, match_transfers
 from worker.importer.store.expenses.own_expenses import give_expenses
 from worker.importer.store.expenses.rows import delete_expenses
-from worker.importer.store.suggestions.ask import suggest
 from worker.importer.store.rows.bulk import array_text
 from worker.importer.store.rows.changes import record_without_line
 from worker.importer.store.rows.load import load_in_full
 from worker.importer.store.sources.expense_handover import let_follow
+from worker.importer.store.suggestions.ask import suggest
 from worker.importer.store.write_target import WriteTarget, Written
 
 _NEAR = timedelta(days=MAX_DAYS_NAMED)
