@@ -93,7 +93,7 @@ def has_evidence(leg: TransferLeg, account: TransferLeg) -> bool:
 
 
 def says(leg: TransferLeg, others: Iterable[TransferLeg]) -> Hashable:
-    """Return what is equal of rows that a person cannot tell apart by what they say of a transfer.
+    """Return what is equal of rows that a user cannot tell apart by what they say of a transfer.
 
     Rows that name an account are all transfers to it, whatever else they say. References have digits and differ.
 

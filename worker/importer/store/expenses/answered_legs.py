@@ -1,4 +1,4 @@
-"""Gives legs of a transfer that a person accepted their expenses again as they had left them, once the pair is broken.
+"""Gives legs of a transfer that a user accepted their expenses again as they had left them, once the pair is broken.
 
 A pair that a run finds hides no edit: what the user changed is asked about. Their answer keeps what it replaces, and
 holds no longer than the pair: when the bank takes a leg back or changes it, the answer is obsolete.

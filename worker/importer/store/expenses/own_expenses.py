@@ -59,7 +59,7 @@ def give_expenses(
 ) -> set[str]:
     """Write the expense of rows that have none of their own, as the bank states them; return the months.
 
-    Legs of a transfer that a person accepted have what they had before.
+    Legs of a transfer that a user accepted have what they had before.
 
     Args:
         states: How the rows stand to expenses now: hidden as legs or twins, or linked with an expense of the user's.
