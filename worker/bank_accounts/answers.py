@@ -39,6 +39,7 @@ _FORGET_APART = text(
 
 _AGAIN: Mapping[str, Reason] = {
     "twin": Reason.MAYBE_TWIN, "transfer": Reason.EQUAL_AND_OPPOSITE, "expense": Reason.SIMILAR_EXPENSE,
+    "takeover": Reason.REWRITTEN,
 }  # fmt: skip
 """Why two are one again, by the kind of what was unmatched."""
 
@@ -117,6 +118,8 @@ def _part_as_it_is(session: Session, suggestion: BankMatchSuggestion, user_id: i
         return {row.month for row in found}
     if suggestion.kind == "withdrawn":
         return take_for_there(session, suggestion)
+    if suggestion.kind == "takeover":
+        raise ConflictError("the bank told more of the two rows since: they stay one purchase")
     if suggestion.kind == "twin":
         pair = [suggestion.transaction_id, suggestion.other_transaction_id]
         twin_id = session.scalars(_TWIN_OF_PAIR, {"ids": pair}).one_or_none()
@@ -149,9 +152,7 @@ def _part_account(session: Session, source_ids: Sequence[int], user_id: int) -> 
 
 
 def _rejoin(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
-    """Match again what was unmatched: twins, legs, or a row and an expense; the person says that they are one."""
-    if suggestion.kind not in _AGAIN:
-        raise ConflictError("the two rows went on apart: decline or delete the expense of one of them")
+    """Match again what was unmatched: two rows, or a row and an expense; the person says that they are one."""
     suggestion.status, suggestion.reason = "open", _AGAIN[suggestion.kind]
     session.flush()
     return set(accept(session, suggestion.id, user_id=suggestion.user_id))

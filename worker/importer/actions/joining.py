@@ -16,7 +16,7 @@ from worker.importer.decide.expenses.user_edits import merge_user_edits
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State
 from worker.importer.store.expenses.rows import delete_expenses, set_categories, update_expenses
-from worker.importer.store.pending.booked_beside import join_booked_beside
+from worker.importer.store.pending.booked_beside import join_booked_beside, join_takeover
 from worker.importer.store.rows.load import load_in_full
 from worker.importer.store.sources.expense_handover import join_pair
 from worker.importer.store.sources.leading_fields import let_sources_lead
@@ -68,6 +68,14 @@ def join_twin(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
         months = join_pair(session, one.id, other.id, suggestion.run_id, deleted_too=deleted_before)
     # An answer is no part of the run that asked, or a revert of that run would take half of it back.
     months |= let_sources_lead(session, [one.id, other.id], None)
+    session.expire_all()
+    return months
+
+
+def join_again(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
+    """Make a row and the line that had taken its place one purchase again."""
+    old, new = (asked_row(session, id_) for id_ in (suggestion.transaction_id, suggestion.other_transaction_id))
+    months = join_takeover(session, old, new, suggestion.run_id)
     session.expire_all()
     return months
 

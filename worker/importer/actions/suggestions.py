@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from worker import outbox
 from worker.db.user_lock import lock_user
 from worker.errors import ConflictError, NotFoundError
-from worker.importer.actions.joining import join_expense, join_transfer, join_twin
+from worker.importer.actions.joining import join_again, join_expense, join_transfer, join_twin
 from worker.importer.actions.settled_balance import settle_balance
 from worker.importer.actions.withdrawn_rows import take_for_gone
 from worker.importer.store.accounts.bank_accounts import add_account, attach, other_sources, sources_of
@@ -230,4 +230,5 @@ _ACCEPT: Mapping[str, Callable[[Session, BankMatchSuggestion], set[str]]] = {
     "account": _accept_account,
     "balance": settle_balance,
     "twin": join_twin,
+    "takeover": join_again,
 }

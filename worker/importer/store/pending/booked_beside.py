@@ -11,6 +11,7 @@ from worker.errors import ConflictError
 from worker.importer.decide.compare.text_similarity import common_words
 from worker.importer.decide.decisions import ExpenseEffect
 from worker.importer.decide.expenses.from_line import month
+from worker.importer.decide.expenses.user_edits import merge_user_edits
 from worker.importer.decide.pending.booked_beside import (
     Pairs,
     RowsBeside,
@@ -25,7 +26,14 @@ from worker.importer.store.expenses.own_expenses import give_expenses, replace_e
 from worker.importer.store.expenses.rows import set_categories, update_expenses
 from worker.importer.store.rows.changes import expense_to_json, record_without_line
 from worker.importer.store.rows.load import latest_texts, load_in_full
-from worker.importer.store.sources.expense_handover import HandOver, hand_over, join_pair, let_follow, make_twins
+from worker.importer.store.sources.expense_handover import (
+    HandOver,
+    become_twins,
+    hand_over,
+    join_pair,
+    let_follow,
+    make_twins,
+)
 from worker.importer.store.write_target import WriteTarget
 from worker.models import BankTransaction
 
@@ -62,6 +70,13 @@ _WENT = text(
     WHERE c.run_id = :run_id AND c.account_id = :account_id AND c.decision = 'removed'
       AND c.before_image #>> '{transaction,state}' = 'pending'"""
 )
+
+
+_REBASE = text(
+    """UPDATE bank_transactions SET base_amount = :amount, base_currency = :currency, base_type = :expense_type,
+        base_notes = :notes, base_spent_on = :spent_on WHERE id = :id"""
+)
+_GO_IF_POSTED = text("UPDATE bank_transactions SET state = 'removed' WHERE id = :id AND state = 'posted'")
 
 
 def load_rows_beside(session: Session, account_id: int, went: Collection[int] = ()) -> RowsBeside:
@@ -152,8 +167,54 @@ def join_booked_beside(
     before, after = rows[pending.id], rows[posted.id]
     if not (_stands(before) and _stands(after)):
         raise ConflictError("one of the two rows has no expense of its own any more")
+    return _hand_on(session, before, after, run_id)
+
+
+def join_takeover(session: Session, old: BankTransaction, new: BankTransaction, run_id: uuid.UUID | None) -> set[str]:
+    """Make a row and the line that had taken its place one purchase again, with what the user did to either.
+
+    A posted row that the bank tells no longer is removed; a pending one waits to be.
+
+    Returns the months (`YYYY-MM`) of expenses that changed.
+
+    Raises: ConflictError when the bank tells both or took one back, another row stands for one, or the user changed
+        both.
+    """
+    if State.REMOVED in (old.state, new.state):
+        raise ConflictError("the bank took one of the two rows back, so that there is one expense already")
+    if old.absent_since_at is None:
+        raise ConflictError("the bank tells both rows: delete the expense of the one that is too many")
+    if ExpenseState.TWIN in (old.expense_state, new.expense_state):
+        raise ConflictError("another source has one of the two purchases: unmatch that first")
+    rows = load_in_full(session, [old.id, new.id])
+    before, after = rows[old.id], rows[new.id]
+    months: set[str] = set()
+    if _stands(before) and not (_stands(after) and _is_touched(after)):  # or the user deleted the double
+        months = _hand_on_with_edits(session, before, after, run_id)
+    elif _stands(before):
+        months = _hand_on(session, before, after, run_id)
+    else:
+        become_twins(session, [(new.id, old.id)], run_id)
+    session.execute(_GO_IF_POSTED, {"id": old.id})
+    return months
+
+
+def _hand_on_with_edits(session: Session, before: StoredRow, after: StoredRow, run_id: uuid.UUID | None) -> set[str]:
+    """Give a row the expense of the one before it, with what the bank says of it; return the months that changed."""
+    months = hand_over(session, [HandOver.of(before, after.id, after.expense_id)], run_id)
+    if before.expense_id is None or before.expense is None or before.base is None or after.base is None:
+        return months
+    merged = merge_user_edits(before.base, before.expense, after.base).expense
+    update_expenses(session, {before.expense_id: merged})
+    session.execute(_REBASE, {"id": after.id, **after.base._asdict()})
+    outbox.record_expenses(session, event_type="expense.updated", expense_ids=[before.expense_id], run_id=run_id)
+    return months | {month(before.expense), month(merged)}
+
+
+def _hand_on(session: Session, before: StoredRow, after: StoredRow, run_id: uuid.UUID | None) -> set[str]:
+    """Give a row the expense of another one, which becomes its twin; return the months of expenses that changed."""
     if _is_touched(before) and _is_touched(after):
-        raise ConflictError("both rows were changed by the user, so that neither expense can go")
+        raise ConflictError("both rows were changed by the user: delete the expense of one of them instead")
     if _is_touched(after):
         months = make_twins(session, [HandOver.of(after, before.id, before.expense_id)], run_id)
         let_follow(session, [(before.id, after.id)])
