@@ -1,14 +1,15 @@
 """The bank's own balance against the rows: per account, in the bank's days, with the sign the account has."""
 
+import calendar
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
-from tests.importer.bank import WINDOWED, Harness
+from tests.importer.bank import WINDOWED, Harness, ScriptedConnector
 from worker.bank_accounts.answers import undo_answer
-from worker.connectors.base import Account, AccountType, Balance, BalanceKind, DatedBalance, IdClass
+from worker.connectors.base import Account, AccountType, Balance, BalanceKind, DatedBalance, IdClass, Page, Window
 from worker.importer.actions.suggestions import accept, list_suggestions
 from worker.runs.states import RunKind, RunStatus
 
@@ -196,6 +197,41 @@ def test_a_balance_of_yesterday_fits_rows_that_are_dated_by_the_day_of_the_purch
     # What the last days add up to may be a coincidence once, and is none when it changes with the rows.
     assert [status for status, _ in statuses[:21]] == ["succeeded", "partial", *["succeeded"] * 19], statuses
     assert {result for _, result in statuses[-2:]} == {"mismatch"}, statuses
+
+
+class TellsComingDays(ScriptedConnector):
+    """Tells with every answer up to today what is booked for the days after it."""
+
+    def get_transactions(self, account_id, from_date, to_date):
+        rows = tuple(row for row in self.bank.rows if row.account_id == account_id and row.booking_on >= from_date)
+        yield Page(transactions=rows, covers=Window(from_on=from_date, to_on=to_date))
+
+
+@pytest.mark.parametrize("first_day", [4, 5])
+def test_a_balance_of_a_weekend_may_count_what_is_booked_for_monday(harness, first_day):
+    """The purchases of Friday evening to Sunday are booked on Monday and told at once, and the balance counts them."""
+    harness.connector = lambda: TellsComingDays(harness.bank)
+    monday, balance, said = harness.bank.today, 1000, []
+    assert monday.weekday() == calendar.MONDAY
+    for day in range(4, 14):
+        harness.bank.today = monday + timedelta(days=day)
+        booked_on = max(harness.bank.today, monday + timedelta(days=7)) if day < 7 else harness.bank.today
+        if day in (4, 5, 6, 8):
+            harness.bank.buy(f"-{day}", f"Shop {day}", external_id=str(day), booking_on=booked_on)
+            balance -= day
+        if day in (12, 13):
+            harness.bank.buy(f"-{day}", f"Shop {day}", external_id=str(day), booking_on=monday + timedelta(days=14))
+            balance -= day + (day == 13)  # a row is missing
+        harness.bank.balance(str(balance))
+        if day >= first_day and day != 9:
+            said.append((harness.refresh().status, whole_proof(harness)["reason"]))
+    monday_on = [("succeeded", "opening_taken"), *[("succeeded", "balances")] * 3]
+    assert said == [
+        *[("succeeded", "no_opening")] * (7 - first_day),
+        *monday_on,
+        ("succeeded", "coming_days_counted"),
+        ("partial", "does_not_balance"),
+    ]
 
 
 def running(harness, *steps):

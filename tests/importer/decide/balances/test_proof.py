@@ -43,6 +43,12 @@ PROOFS = {
         "pending_counted",
         None,
     ),
+    "rows of the next two days are counted": (
+        {"booked": Decimal(73), "ahead": (Decimal(0), Decimal(-7), Decimal(-9))},
+        "proven",
+        "coming_days_counted",
+        None,
+    ),
     "the day is not counted yet": (
         {"booked": Decimal(87), "last": (Decimal(-7),)},
         "unproven",

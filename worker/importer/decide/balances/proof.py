@@ -6,7 +6,8 @@ the balance it was taken from proves nothing: another one has to fit.
 
 A balance counts the rows up to a place in their order: the posted ones day by day, then the pending ones. Most banks
 count all that are posted. One that is of the evening before, or leaves out what it booked today and dates back to the
-purchase, counts those up to some days before; one that counts pending rows counts all. The same holds of the balance
+purchase, counts those up to some days before; one that counts pending rows counts all; and one of a
+weekend may count what is booked for the next working day. The same holds of the balance
 that the opening amount was taken from, so that a difference is what the two places have between them.
 """
 
@@ -56,6 +57,7 @@ class Books:
         opening_day_counted: Whether that balance counts them, as a later one showed.
         posted: Sum of posted rows from `opening_on` to the balance's day.
         last: The same sums of the balance's last days.
+        ahead: Sums of the posted rows that are booked for the days after the balance's: for the next one, for two, ….
         pending: Sum of pending rows.
         lagged_by: Differences of earlier balances that rows of their last days explained. Where they change with the
             rows, the bank's balance lags behind them; what is doubled or missing makes a difference that stays.
@@ -75,6 +77,7 @@ class Books:
     last_before_opening: Sequence[Decimal] = ()
     opening_day_counted: bool = False
     last: Sequence[Decimal] = ()
+    ahead: Sequence[Decimal] = ()
     pending: Decimal = Decimal(0)
     lagged_by: frozenset[Decimal] = frozenset()
     proven_on: date | None = None
@@ -270,6 +273,8 @@ def _counted(books: Books, difference: Decimal) -> str | None:
         return EQUAL_DAYS if any(before_opening[:1]) and equal_days else BALANCES
     if (books.opening_pending or books.pending) and difference + books.opening_pending - books.pending == 0:
         return "pending_counted"
+    if difference in books.ahead:
+        return "coming_days_counted"
     return "opening_day_not_counted" if difference in before_opening[: None if books.lagged_by else 1] else None
 
 

@@ -1,5 +1,6 @@
 """Reads the bank's balance and the account's rows, and compares them with `decide.balances.proof`."""
 
+import calendar
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -66,10 +67,17 @@ def _last_days(name: str, on: str) -> str:
     return f"ARRAY[{', '.join(f'coalesce({column}, 0)' for column in columns)}] AS {name}"
 
 
+def _days_ahead(name: str, on: str) -> str:
+    """Return the column of what is posted in the days after one: in the next one, in two, and so on."""
+    posted = "coalesce(sum(amount) FILTER (WHERE day > {on} AND day <= {on} + {days} AND state = 'posted'), 0)"
+    columns = (posted.format(on=f"CAST({on} AS date)", days=days) for days in range(1, MAX_DAYS_NOT_COUNTED + 1))
+    return f"ARRAY[{', '.join(columns)}] AS {name}"
+
+
 _SUMS = text(
     f"""SELECT coalesce(sum(amount) FILTER (WHERE state = 'posted' AND day BETWEEN :from_on AND :to_on), 0) AS posted,
         {_last_days("last", ":to_on")}, {_last_days("last_before_opening", ":opening_balance_on")},
-        coalesce(sum(amount) FILTER (WHERE state = 'pending'), 0) AS pending,
+        {_days_ahead("ahead", ":to_on")}, coalesce(sum(amount) FILTER (WHERE state = 'pending'), 0) AS pending,
         min(day) FILTER (WHERE state = 'posted' AND day BETWEEN :from_on AND :to_on) AS first_on,
         count(*) FILTER (WHERE currency <> :currency AND day BETWEEN :from_on AND :to_on) AS in_other_currencies
     FROM (SELECT amount, currency, state, coalesce(stated_on, effective_on) AS day FROM bank_transactions
@@ -148,6 +156,9 @@ def _prove(session: Session, job: Job, account: BankConnectionAccount, zone: Zon
     sums = book_sums(session, account, since, balance_on or date.max)
     if sums.in_other_currencies:
         return BalanceProof(result="unproven", reason="other_currencies", balance_on=balance_on)
+    # Nothing says yet whether a balance of a weekend counts what is booked for the next working day: one after it does.
+    weekend = balance_on is not None and balance_on.weekday() >= calendar.FRIDAY
+    opens = opens and not (weekend and any(sums.ahead))
     if opens and booked is not None and balance_on is not None:
         first_on = sums.first_on or balance_on
         # It opens on the first day that was read, for a row that the bank moves by a day still counts.
@@ -174,6 +185,7 @@ def _prove(session: Session, job: Job, account: BankConnectionAccount, zone: Zon
             last_before_opening=account.opening_last_days or sums.last_before_opening,
             opening_day_counted=proven.opening_day_counted,
             last=sums.last,
+            ahead=sums.ahead,
             pending=sums.pending,
             lagged_by=frozenset(proven.lagged_by or ()),
             proven_on=proven.last_on,
