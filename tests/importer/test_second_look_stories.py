@@ -32,13 +32,16 @@ def suggestions(harness):
     return harness.sql("SELECT kind, reason FROM bank_match_suggestions WHERE status = 'open'")
 
 
-def test_an_expense_typed_after_the_banks_row_is_linked_by_a_run_with_nothing_new(harness):
-    harness.bank.buy("-4.20", "Cafe Central", external_id="1")
+@pytest.mark.parametrize("days", [0, 400])
+def test_an_expense_typed_after_the_banks_row_is_linked_by_a_run_with_nothing_new(harness, days):
+    on = TODAY - timedelta(days=days)
+    harness.bank.buy("-4.20", "Cafe Central", external_id="1", booking_on=on)
     for _ in range(3):
         harness.refresh()
-    type_in(harness, "4.20", "Cafe Central")
+    type_in(harness, "4.20", "Cafe Central", on)
+    harness.day_later(1 if days else 0)
     harness.refresh()
-    assert harness.expenses() == [(TODAY.isoformat(), "-4.20", "EUR", "Cafe Central")]
+    assert harness.expenses() == [(on.isoformat(), "-4.20", "EUR", "Cafe Central")]
     assert harness.sql("SELECT expense_state FROM bank_transactions") == [("linked",)]
 
 

@@ -40,7 +40,7 @@ from worker.importer.store.write_target import WriteTarget
 from worker.models import BankConnectionAccount
 
 LOOK_BACK_DAYS = 60
-"""How far back rows are looked at again."""
+"""How far back rows are looked at again; those of days of which the user added an expense since, however old."""
 
 # Skips rows that have twins: making one a twin would turn its twins into expenses again, and the next run would repeat
 # it.
@@ -94,6 +94,15 @@ _DOUBTFUL = text(
         AND w.account_id <> t.account_id AND w.expense_state = 'twin' AND w.state <> 'removed')
     ) doubtful GROUP BY GROUPING SETS ((is_ours, id), (is_ours, expense_id))"""
 )
+# A run copies the one before it within a day alone, and does not look again then.
+_OLDEST_ADDED = text(
+    """SELECT min(e.spent_at) FROM expenses e
+    WHERE e.user_id = :user_id AND e.spent_at < :since_on AND e.created_at > (
+        SELECT max(p.finished_at) - INTERVAL '1 day' FROM bank_import_run_accounts p
+        JOIN bank_import_runs r ON r.id = p.run_id AND NOT r.dry_run
+        WHERE p.account_id = :account_id AND p.run_id <> :run_id AND p.balance_proof IS NOT NULL)
+      AND NOT EXISTS (SELECT 1 FROM bank_transactions b WHERE b.expense_id = e.id)"""
+)
 # What the user did to an expense holds for the twin that stays when its row is removed. Rows of all sources of the
 # account are looked at: a statement file has no later run of its own. Two rows of which a user said so are two
 # purchases, and two posted rows of one source, also where the one was pending beside the other and was taken for it.
@@ -140,7 +149,8 @@ def look_again(session: Session, job: Job, account: AccountState, today: date, *
     months = _give_orphans(session, target) | show_hidden_legs(session, target) | hide_shown_legs(session, target)
     # An open question keeps its rows from others. What becomes obsolete by these steps is closed by `judge`.
     close_obsolete_questions(session, job.user_id, job.lease.run_id)
-    months |= _match_expenses(session, job, account, target, since_on)
+    added_on = _oldest_added_on(session, target, since_on)
+    months |= _match_expenses(session, job, account, target, min(since_on, added_on or since_on))
     months |= let_equal_rows_meet(session, account, other_ids, target, since_on) if other_ids else set()
     months |= remove_abandoned(session, job, account, target, today, has_other_sources=bool(other_ids))
     months |= decide_pending(session, job, account, target, today, by_cursor=by_cursor)
@@ -170,6 +180,12 @@ def _give_orphans(session: Session, target: WriteTarget) -> set[str]:
     let_follow(session, list(heirs.items()))
     ids = [*parted, *(row.id for row in alone if heirs.get(row.twin_id, row.id) == row.id)]
     return months | give_expenses(session, ids, Reason.LEG_ALONE, user_id=target.user_id, run_id=target.run_id)
+
+
+def _oldest_added_on(session: Session, target: WriteTarget, since_on: date) -> date | None:
+    """Return the first day before this one of which the user added an expense since the account was looked at."""
+    values = {"user_id": target.user_id, "account_id": target.account_id, "run_id": target.run_id}
+    return session.execute(_OLDEST_ADDED, values | {"since_on": since_on}).scalar_one()
 
 
 def _match_expenses(session: Session, job: Job, account: AccountState, target: WriteTarget, since_on: date) -> set[str]:
