@@ -7,6 +7,8 @@ import pytest
 
 from tests.importer.bank import CURSOR, WINDOWED
 from worker.connectors.base import RemovedTransaction
+from worker.importer.decide.pending import near_pairs
+from worker.runs.run_queries import run_of
 from worker.runs.states import RunStatus
 
 LINKED = replace(WINDOWED, links_pending=True)
@@ -146,3 +148,15 @@ def test_a_fee_that_comes_with_the_booking_under_the_same_id_follows_but_for_wha
         assert [row[1::2] for row in harness.expenses()] == [expected]
     ((kept,),) = harness.sql("SELECT detail -> 'kept' FROM bank_transaction_changes")
     assert kept == (["amount"] if edit == "amount = 5" else [])
+
+
+def test_a_run_says_how_many_rows_were_not_compared_with_all_that_they_may_replace(harness, monkeypatch):
+    monkeypatch.setattr(near_pairs, "MAX_COMPARED_PAIRS", 1)
+    harness.bank.rows = [
+        harness.bank.buy(f"-{n}", f"Shop {n}", external_id=f"p{n}", pending=n < 3) for n in range(1, 4)
+    ]
+    harness.refresh()
+    harness.bank.rows = [harness.bank.buy(f"-{90 + n}", f"Hotel {n}", external_id=f"q{n}") for n in range(2)]
+    harness.refresh()
+    with harness.sessions() as session:
+        assert run_of(session, harness.run_id)["report"]["rows_not_compared"] == {"replaced": 2}

@@ -107,6 +107,7 @@ class AccountTally:
         rows_with_balance: The delivered rows that state the balance after them.
         told_again: Rows without an id that a list of changes told alone, and that equal known ones: nothing but the
             whole list, or a balance, says whether they are those or more equal purchases.
+        not_compared: New rows that were not compared with all rows that they may replace.
     """
 
     counts: Counts = field(default_factory=Counts)
@@ -115,6 +116,7 @@ class AccountTally:
     late_days: int = 0
     rows_with_balance: list[RowWithBalance] = field(default_factory=list)
     told_again: int = 0
+    not_compared: int = 0
 
     def add(self, plan: Plan, same: int, watermark_on: date | None) -> None:
         """Count what a slice decided, how late its new rows came, and what had to be rounded or shortened.
@@ -127,6 +129,7 @@ class AccountTally:
         removed = sum(change.decision == Decision.REMOVED for change in plan.changes)
         delivered_changes = sum(change.line is not None for change in plan.changes)
         unchanged = len(plan.unchanged) + same
+        self.not_compared += plan.not_compared
         self.counts = self.counts + Counts(
             created=len(plan.creates) - linked,
             linked=linked,

@@ -170,6 +170,7 @@ class RequestImports:
         share, tally = written
         self._imported_as[account.id, account.external_id] = share.account
         self.findings.warnings |= tally.warnings
+        self.findings.rows_not_compared["replaced"] += tally.not_compared
         self.told_again[share.account.id] += tally.told_again
         balances = self.balances.setdefault(share.account.id, StatedBalances())
         of_account = (stated for stated in delivery.balances if stated.account_id == share.account.external_id)
@@ -271,13 +272,15 @@ class RequestImports:
         by_cursor = self.connector.capabilities.cursor_scope is not None
         told_again = self.told_again[account.id]
 
-        def look_again_and_close(session: Session) -> tuple[set[str], BalanceProof]:
+        def look_again_and_close(session: Session) -> tuple[set[str], int, BalanceProof]:
             months = remove_uncounted(session, self.job, account, zone, balances)
-            months |= look_again(session, self.job, account, today, by_cursor=by_cursor)
+            changed, not_compared = look_again(session, self.job, account, today, by_cursor=by_cursor)
+            months |= changed
             proof = prove_and_close_account(session, self.job, account.id, zone, balances, told_again=told_again)
-            return months, proof
+            return months, not_compared, proof
 
-        months, proof = self.commit(look_again_and_close)
+        months, not_compared, proof = self.commit(look_again_and_close)
+        self.findings.rows_not_compared["other_source"] += not_compared
         self.context.note_progress()
         if months:
             self.context.clear_cache(self.job.user_id, frozenset(months))

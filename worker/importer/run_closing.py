@@ -32,6 +32,7 @@ class RunFindings:
     Attributes:
         stopped_by: The error that ended it before all accounts were read.
         rows_not_imported: Delivered rows of accounts that this run does not import, by the account's standing.
+        rows_not_compared: Rows that have too many others near them to be compared with all, by what they may be.
         elsewhere: Counts of those rows, and of records that belong to no account.
         digest: The digest of its response, while the response can be recognised again.
     """
@@ -39,6 +40,7 @@ class RunFindings:
     stopped_by: WorkerError | None = None
     warnings: set[str] = field(default_factory=set)
     rows_not_imported: Counter[str] = field(default_factory=Counter)
+    rows_not_compared: Counter[str] = field(default_factory=Counter)
     elsewhere: Counts = field(default_factory=Counts)
     digest: ResponseDigest | None = None
 
@@ -59,6 +61,8 @@ def close_run(
     report: dict[str, Any] = {"warnings": sorted(findings.warnings)} if findings.warnings else {}
     if findings.rows_not_imported:
         report["rows_not_imported"] = dict(findings.rows_not_imported)
+    if not_compared := +findings.rows_not_compared:
+        report["rows_not_compared"] = dict(not_compared)
     problem = _lost_rows(findings) or problem_of_connection(session, job.connection_id)
     outcome = outcome_of(
         results, findings.stopped_by, context.now(), report, elsewhere=findings.elsewhere, problem=problem

@@ -59,6 +59,7 @@ class Plan:
         newly_absent: Ids of rows to be marked as absent from now on.
         returned: Ids of rows that are no longer absent.
         expenses: The user's own expenses that rows are linked with or suggested for, as they were read.
+        not_compared: So many new rows were not compared with all rows that they may replace.
     """
 
     creates: Sequence[NewRow] = ()
@@ -68,6 +69,7 @@ class Plan:
     newly_absent: Sequence[int] = ()
     unchanged: Sequence[IdentityMatch] = ()
     expenses: Sequence[Counterpart] = ()
+    not_compared: int = 0
 
     @property
     def linked_expense_ids(self) -> set[int]:
@@ -89,11 +91,13 @@ class _CounterpartMatches:
 def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> Plan:
     """Decide every row of a slice."""
     delivered_known = evidence.rows_set_aside + len(matches.delivered_ids)
+    not_compared = set[int]()
     became = match_pending_rows(
         matches.new,
         _candidates(matches, evidence, rules),
         delivered_known=delivered_known,
         common_words=evidence.common_words,
+        not_compared=not_compared,
     )
     updates: list[tuple[StoredRow, Line, Reason | None]]
     updates = [(evidence.in_full[match.known_id], match.line, None) for match in matches.changed]
@@ -137,6 +141,7 @@ def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> 
         newly_absent=[r.id for r in staying if is_newly_absent(r, evidence.coverage) or r.id in corrected],
         unchanged=matches.unchanged,
         expenses=found.users_expenses,
+        not_compared=len(not_compared),
     )
 
 

@@ -133,8 +133,12 @@ _TAKE_BACK_TWINS = text(
 )
 
 
-def look_again(session: Session, job: Job, account: AccountState, today: date, *, by_cursor: bool) -> set[str]:
-    """Match recent rows with expenses and rows added since; return the months whose expenses changed.
+def look_again(
+    session: Session, job: Job, account: AccountState, today: date, *, by_cursor: bool
+) -> tuple[set[str], int]:
+    """Match recent rows with expenses and rows added since.
+
+    Returns the months whose expenses changed, and how many rows were not compared with all near ones of other sources.
 
     Args:
         today: In the bank's zone.
@@ -155,10 +159,10 @@ def look_again(session: Session, job: Job, account: AccountState, today: date, *
     months |= remove_abandoned(session, job, account, target, today, has_other_sources=bool(other_ids))
     months |= decide_pending(session, job, account, target, today, by_cursor=by_cursor)
     months |= let_posted_rows_inherit(session, target)
-    if other_ids:
-        ask_about_unlike_rows(session, account, other_ids, target, since_on)
+    not_compared = ask_about_unlike_rows(session, account, other_ids, target, since_on) if other_ids else 0
     unpaired = unpaired_ids(session, target, since_on)
-    return months | (pair_legs_of(session, target, unpaired) if unpaired else set())
+    months |= pair_legs_of(session, target, unpaired) if unpaired else set()
+    return months, not_compared
 
 
 def _give_orphans(session: Session, target: WriteTarget) -> set[str]:
@@ -185,7 +189,8 @@ def _give_orphans(session: Session, target: WriteTarget) -> set[str]:
 def _oldest_added_on(session: Session, target: WriteTarget, since_on: date) -> date | None:
     """Return the first day before this one of which the user added an expense since the account was looked at."""
     values = {"user_id": target.user_id, "account_id": target.account_id, "run_id": target.run_id}
-    return session.execute(_OLDEST_ADDED, values | {"since_on": since_on}).scalar_one()
+    oldest_on: date | None = session.execute(_OLDEST_ADDED, values | {"since_on": since_on}).scalar_one()
+    return oldest_on
 
 
 def _match_expenses(session: Session, job: Job, account: AccountState, target: WriteTarget, since_on: date) -> set[str]:

@@ -59,6 +59,7 @@ class OneToOne(Generic[A, B]):
 
     Attributes:
         matches: The pairs chosen so far.
+        crowded_lefts: Places of items of the first list that were compared with the nearest of their candidates alone.
     """
 
     def __init__(self, lefts: Sequence[A], rights: Sequence[B]) -> None:
@@ -67,6 +68,7 @@ class OneToOne(Generic[A, B]):
         self._taken_lefts: set[int] = set()
         self._taken_rights: set[int] = set()
         self.matches: list[Match[A, B]] = []
+        self.crowded_lefts: set[int] = set()
 
     def pairs_by_key(
         self, left_key: Callable[[A], Key], right_key: Callable[[B], Key], *, most: int

@@ -40,6 +40,7 @@ def match_pending_rows(
     *,
     delivered_known: int = 0,
     common_words: frozenset[str] = frozenset(),
+    not_compared: set[int] | None = None,
 ) -> list[Match[Line, UnmatchedRow]]:
     """Match new lines with rows left over, strongest evidence first.
 
@@ -48,6 +49,7 @@ def match_pending_rows(
         candidates: Stored rows that the delivery does not have.
         delivered_known: How many stored rows it has.
         common_words: Words that most texts of the account have. They tell no pending rows apart, and no amounts.
+        not_compared: Gets the places of lines that are in no pair, and were compared with the nearest rows alone.
     """
     if not lines or not candidates:
         return []
@@ -72,6 +74,8 @@ def match_pending_rows(
     matching.choose(_pairs_in_incomplete_delivery(matching, common_words), rate_other_amount)
     rate_stated_otherwise = partial(_rate_stated_otherwise, common=common_words)
     matching.choose(_pairs_stated_otherwise(matching, common_words), rate_stated_otherwise)
+    if not_compared is not None:
+        not_compared |= matching.crowded_lefts & {place for place, _ in matching.free_lefts()}
     return matching.matches
 
 

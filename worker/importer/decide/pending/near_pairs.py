@@ -57,6 +57,8 @@ class NearPairs:
             if points := [point for point in points if point in self._places]:
                 self._lines.append((place, line, points))
         self.are_all = sum(len(self._places[at]) for _, _, points in self._lines for at in points) <= MAX_COMPARED_PAIRS
+        if not self.are_all:
+            matching.crowded_lefts.update(place for place, _, _ in self._lines)
 
     def __iter__(self) -> Iterator[PlacePair]:
         """Yield the pairs; of too many those of each line with the rows of the nearest amounts and texts."""

@@ -12,7 +12,7 @@ from collections.abc import Set as AbstractSet
 from datetime import date, timedelta
 from decimal import Decimal
 from heapq import nsmallest
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from worker.importer.decide.compare.amounts import MAX_SHARE_UNSEEN, share_apart
 from worker.importer.decide.compare.one_to_one import MAX_CANDIDATES, PlacePair
@@ -26,6 +26,20 @@ MAX_COMPARED_TEXTS = 40_000
 """Only the nearest ones of more pairs are compared by their texts, because comparing all would take minutes."""
 
 _PlacedRow: TypeAlias = tuple[int, SourceRow]
+_NearPair: TypeAlias = tuple[float, int, int, int]
+"""How far the amounts are apart, how many days, and the places of both rows."""
+
+
+class UnlikePairs(NamedTuple):
+    """What to ask about.
+
+    Attributes:
+        pairs: Places of rows that may be one purchase, each row in one pair at most.
+        not_compared: So many left rows have too many rows near them to be compared with all, and are in no pair.
+    """
+
+    pairs: list[PlacePair]
+    not_compared: int
 
 
 def unlike_pairs(
@@ -35,8 +49,8 @@ def unlike_pairs(
     *,
     left_out: tuple[AbstractSet[int], AbstractSet[int]] = (frozenset(), frozenset()),
     apart: AbstractSet[PlacePair] = frozenset(),
-) -> list[PlacePair]:
-    """Return the pairs to ask about, each row in one at most: the nearest amounts first, then the nearest days.
+) -> UnlikePairs:
+    """Return the pairs to ask about, the nearest amounts first, then the nearest days.
 
     Rows of one amount and near days are no such pairs: `meet` decides or asks about them. A row is taken for one
     that was booked late only where no third one of its amount is as near: a coffee a day is arranged anew when more of
@@ -55,27 +69,46 @@ def unlike_pairs(
         [(place, row) for place, row in enumerate(rows) if place not in places]
         for rows, places in zip((lefts, rights), left_out, strict=True)
     )
+    crowded = set[int]()
     near = (
         (share_apart(left.amount, right.amount), days_apart(left.on, right.on), left_place, right_place)
-        for (left_place, left), (right_place, right) in _near_pairs(alone_left, alone_right, spans, amounts)
+        for (left_place, left), (right_place, right) in _near_pairs(alone_left, alone_right, spans, amounts, crowded)
         if (left_place, right_place) not in apart
     )
+    near_places = set[int]()
+    nearest = nsmallest(MAX_COMPARED_TEXTS, _noting_places(near, near_places))
+    crowded |= near_places - {left_place for _share, _days, left_place, _ in nearest}
     taken_left, taken_right = set[int](), set[int]()
     found: list[PlacePair] = []
-    for _share, _days, left_place, right_place in nsmallest(MAX_COMPARED_TEXTS, near):
+    for _share, _days, left_place, right_place in nearest:
         if left_place in taken_left or right_place in taken_right:
             continue
         if similarity(lefts[left_place].words, rights[right_place].words, common=common) >= SURE:
             taken_left.add(left_place)
             taken_right.add(right_place)
             found.append((left_place, right_place))
-    return found
+    return UnlikePairs(found, len(crowded - taken_left))
+
+
+def _noting_places(near: Iterable[_NearPair], places: set[int]) -> Iterator[_NearPair]:
+    """Yield near pairs, and note the places of their left rows."""
+    for pair in near:
+        places.add(pair[2])
+        yield pair
 
 
 def _near_pairs(
-    lefts: Sequence[_PlacedRow], rights: Sequence[_PlacedRow], spans: Spans, amounts: "_DaysOfAmounts"
+    lefts: Sequence[_PlacedRow],
+    rights: Sequence[_PlacedRow],
+    spans: Spans,
+    amounts: "_DaysOfAmounts",
+    crowded: set[int],
 ) -> Iterator[tuple[_PlacedRow, _PlacedRow]]:
-    """Yield the pairs that may be one purchase by their amounts and days, without looking at all others."""
+    """Yield the pairs that may be one purchase by their amounts and days, without looking at all others.
+
+    Args:
+        crowded: Gets the places of left rows of which some pairs are left out.
+    """
     late = [placed for placed in rights if placed[1].amount and amounts.of_row_and_one_more(placed[1])]
     equal: dict[Hashable, list[_PlacedRow]] = defaultdict(list)
     for placed in late:
@@ -86,7 +119,10 @@ def _near_pairs(
         if (row.currency, row.amount) in equal and amounts.of_row_and_one_more(row):
             yield from ((left, other) for other in equal[row.currency, row.amount] if _is_late(row, other[1], spans))
         if spans.right_covers(row):
-            yield from ((left, right) for right in covered.near(row) if right[1].amount != row.amount)
+            near, are_all = covered.near(row)
+            if not are_all:
+                crowded.add(left[0])
+            yield from ((left, right) for right in near if right[1].amount != row.amount)
 
 
 def _is_late(left: SourceRow, right: SourceRow, spans: Spans) -> bool:
@@ -119,15 +155,19 @@ class _ByDay:
             row = placed[1]
             (self._pending if row.pending else self._posted)[_group(row, row.on)].append(placed)
 
-    def near(self, row: SourceRow) -> Iterator[_PlacedRow]:
-        """Yield the rows of near days and amounts. What is pending may be a hold, of whatever amount."""
+    def near(self, row: SourceRow) -> tuple[list[_PlacedRow], bool]:
+        """Return the rows of near days and amounts, and whether they are all. What is pending may be a hold, of any."""
         least, most = abs(row.amount) * _SHARE_SEEN, abs(row.amount) / _SHARE_SEEN
+        found: list[_PlacedRow] = []
+        are_all = True
         for days in range(-MAX_DAYS_ALIKE, MAX_DAYS_ALIKE + 1):
             group = _group(row, row.on + timedelta(days=days))
-            yield from _nearest(self._pending.get(group, []), abs(row.amount))
             posted = self._posted.get(group, [])
             first, end = bisect_left(posted, least, key=_size), bisect_right(posted, most, key=_size)
-            yield from _nearest(posted if row.pending else posted[first:end], abs(row.amount))
+            for rows in (self._pending.get(group, []), posted if row.pending else posted[first:end]):
+                found += _nearest(rows, abs(row.amount))
+                are_all = are_all and len(rows) <= MAX_CANDIDATES
+        return found, are_all
 
 
 def _nearest(rows: Sequence[_PlacedRow], size: Decimal) -> Sequence[_PlacedRow]:

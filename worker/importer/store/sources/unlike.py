@@ -17,7 +17,7 @@ from worker.importer.store.suggestions.ask import suggest
 from worker.importer.store.write_target import WriteTarget
 
 MAX_QUESTIONS = 100
-"""Only so many pairs are asked about, the first ones."""
+"""Only so many pairs are asked about at once, the first ones."""
 
 # By windows, which are sorted: compared row by row, thousands of rows would make millions of pairs.
 _CANDIDATES = text(
@@ -33,8 +33,10 @@ _CANDIDATES = text(
 
 def ask_about_unlike_rows(
     session: Session, account: AccountState, other_ids: Sequence[int], target: WriteTarget, since_on: date
-) -> None:
+) -> int:
     """Ask about the rows since a day that either source lacks, of one merchant and near days.
+
+    Returns how many rows were not compared with all near ones, or are not asked about yet.
 
     Args:
         account: The source that was read.
@@ -45,10 +47,10 @@ def ask_about_unlike_rows(
     ids = frozenset(session.execute(_CANDIDATES, values | {"max_days": MAX_DAYS_LATE}).scalars())
     spans = load_spans(session, account, ()) if ids else None
     if spans is None:
-        return
+        return 0
     ours, theirs = (load_movable_rows(session, sources, since_on=since_on) for sources in ([account.id], other_ids))
     ours_out, theirs_out = ({place for place, row in enumerate(side) if row.id not in ids} for side in (ours, theirs))
-    pairs = unlike_pairs(
+    pairs, not_compared = unlike_pairs(
         [row.row for row in ours],
         [row.row for row in theirs],
         spans,
@@ -61,3 +63,4 @@ def ask_about_unlike_rows(
         for one, other in found
     )
     suggest(session, target.user_id, target.run_id, "twin", asked)
+    return not_compared + len(pairs) - len(found)
