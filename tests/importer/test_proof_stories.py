@@ -80,6 +80,32 @@ def test_a_gap_that_is_filled_later_is_proven_again(harness):
     assert proof(harness)[0] == "proven"
 
 
+def test_a_gap_that_another_source_of_the_account_fills_is_proven_again(sessions, user_id):
+    feed, statement = Harness(sessions, user_id), Harness(sessions, user_id)
+    account = Account(external_id="A", name="Giro", currency="EUR", anchor="iban:DE1")
+    feed.bank.capabilities = replace(WINDOWED, history_days=90)
+    feed.bank.accounts = statement.bank.accounts = [account]
+    first_on = feed.bank.today
+    feed.bank.buy("-1", "Bakery", external_id="1")
+    feed.bank.balance("99")
+    feed.refresh()
+    feed.day_later(120)
+    feed.bank.rows.clear()
+    known = feed.bank.buy("-5", "Hotel", external_id="2", booking_on=feed.bank.today - timedelta(days=90))
+    feed.bank.balance("70")
+    feed.refresh()
+    assert proof(feed)[:2] == ("mismatch", "-24")
+    statement.bank.today = feed.bank.today
+    for days, amount in ((1, "-20"), (9, "-4")):
+        statement.bank.buy(amount, f"Shop {days}", booking_on=first_on + timedelta(days=days))
+    # The purchase that both sources have is dated one day earlier here, where the feed was not read.
+    statement.bank.buy("-5", "Hotel", booking_on=known.booking_on - timedelta(days=1))
+    statement.refresh()
+    assert feed.amounts() == ["-1.00", "-20.00", "-4.00", "-5.00"]
+    feed.bank.balance("70")
+    assert (feed.refresh().code, proof(feed)[0]) == ("nothing_new", "proven")
+
+
 def test_rows_taken_back_by_a_revert_still_count_for_the_bank(harness):
     from worker.runs.states import RunKind
 

@@ -67,6 +67,26 @@ def test_an_outage_longer_than_the_providers_history_says_so_and_goes_on(harness
     assert "warnings" not in harness.refresh().report
 
 
+@pytest.mark.parametrize(("away_days", "lost"), [(60, False), (100, True)])
+@pytest.mark.parametrize("id_class", [IdClass.STABLE, IdClass.NONE])
+def test_a_bank_that_gives_fewer_days_than_it_is_asked_for_takes_nothing_back(harness, away_days, lost, id_class):
+    harness.bank.capabilities = Capabilities(id_class=id_class)
+    for day in range(0, 60, 3):
+        harness.bank.buy(f"-{day + 1}", external_id=f"{day}", booking_on=TODAY - timedelta(days=day))
+    harness.refresh()
+    known = harness.amounts()
+    harness.day_later(away_days)
+    gives_from_on = harness.bank.today - timedelta(days=90)
+    harness.bank.rows = [row for row in harness.bank.rows if row.booking_on >= gives_from_on]
+    harness.bank.buy("-0.50", external_id="first told", booking_on=gives_from_on)
+    outcome = harness.refresh()
+    assert (outcome.status, outcome.report.get("warnings")) == ("succeeded", ["days_out_of_reach"] if lost else None)
+    assert sorted(harness.amounts()) == sorted([*known, "-0.50"])
+    assert not harness.sql("SELECT FROM bank_match_suggestions")
+    [(unread,)] = harness.sql("SELECT unread_days <> '{}' FROM bank_connection_accounts")
+    assert unread is lost
+
+
 @pytest.mark.parametrize("cap", [10, 30])
 def test_a_history_that_the_consent_caps_is_asked_for_no_further(harness, cap):
     harness.bank.capabilities = replace(WINDOWED, history_days=cap)

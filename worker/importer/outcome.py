@@ -104,6 +104,8 @@ class AccountTally:
     Attributes:
         months: Months (`YYYY-MM`) whose expenses changed.
         late_days: By how many days new rows lay before the watermark, at most.
+        reached_from_on: The first day that the bank still gives, where it was asked for older ones; None where it gave
+            all that it was asked for.
         rows_with_balance: The delivered rows that state the balance after them.
         told_again: Rows without an id that a list of changes told alone, and that equal known ones: nothing but the
             whole list, or a balance, says whether they are those or more equal purchases.
@@ -114,6 +116,7 @@ class AccountTally:
     months: set[str] = field(default_factory=set)
     warnings: set[str] = field(default_factory=set)
     late_days: int = 0
+    reached_from_on: date | None = None
     rows_with_balance: list[RowWithBalance] = field(default_factory=list)
     told_again: int = 0
     not_compared: int = 0

@@ -1,5 +1,8 @@
 """When a row is gone at the bank."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
 from tests.importer.decide.rows import COMPLETE, CUT, DAY, JUNE, NOTHING_PROVEN, day, line, row, rules
@@ -7,6 +10,7 @@ from worker.connectors.base import Window
 from worker.importer.decide.absent_rows import (
     Coverage,
     is_newly_absent,
+    out_of_reach,
     removal_reason,
     told_with_another_amount,
     windows_are_complete,
@@ -127,3 +131,25 @@ def test_an_empty_delivery_proves_nothing_whatever_is_promised(rows, promised, c
 def test_only_a_line_that_differs_in_its_amount_alone_tells_a_row_with_another_amount(said, found):
     assert told_with_another_amount([POSTED], [said]) == ({1} if found else set())
     assert told_with_another_amount([PENDING], [said]) == set()
+
+
+TOLD_FROM_10_JUNE = Coverage(window=JUNE, told_from_on=JUNE.from_on + timedelta(days=9))
+
+
+@pytest.mark.parametrize(
+    ("why", "days_of_june", "more", "beyond"),
+    [
+        ("three rows, older than all that is told", (1, 2, 9), {}, 3),
+        ("two may be gone at the bank", (1, 9), {}, 0),
+        ("those of days that are told may be gone", (1, 2, 10, 12), {}, 0),
+        ("absent only since they are so old", (1, 2, 3), {"absent_days": 6}, 3),
+        ("absent when rows as old were told", (1, 2, 9), {"absent_days": 8}, 0),
+        ("pending rows are decided by the days of grace", (1, 2, 9), {"pending": True}, 0),
+    ],
+)
+def test_many_rows_older_than_all_that_a_delivery_has_are_of_days_the_bank_gives_no_more(
+    why, days_of_june, more, beyond
+):
+    rows = [row(id=n, booking_on=JUNE.from_on + timedelta(days=n - 1), **more) for n in days_of_june]
+    assert len(out_of_reach(rows, TOLD_FROM_10_JUNE)) == beyond, why
+    assert not out_of_reach(rows, replace(TOLD_FROM_10_JUNE, told_from_on=None))

@@ -16,6 +16,9 @@ from worker.words import payment_text
 FIRST_DAYS = 2
 """How many of the first days of a delivery a bank may have left out a part of."""
 
+MIN_OUT_OF_REACH = 3
+"""So many rows, older than all that a delivery has, are of days that the bank gives no more; fewer may be gone."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
@@ -29,12 +32,14 @@ class Coverage:
         up_to_now: The delivery was asked for all days up to today. It holds what is booked for later days too, so that
             a row of such a day that it lacks is removed at the bank.
         selected_by: The days by which the bank may select, as far as its lines say.
+        told_from_on: The day of the oldest posted row that the delivery has; None where that is not known.
     """
 
     window: Window | None
     days_cut_off: Window | None = None
     up_to_now: bool = False
     selected_by: Sequence[DayKind] = DAY_KINDS
+    told_from_on: date | None = None
 
     def as_told_by(self, lines: Iterable[Line]) -> "Coverage":
         """Return the same without the days by which the bank selects evidently not: it has posted lines outside."""
@@ -88,6 +93,23 @@ def windows_are_complete(rows: int, *, promised: bool) -> bool:
         promised: The provider promises complete windows.
     """
     return promised and rows > 0
+
+
+def out_of_reach(undelivered: Iterable[StoredRow], coverage: Coverage) -> frozenset[int]:
+    """Return the posted rows whose days the bank gives no more, though it was asked for them.
+
+    Many a bank gives the last 90 days, say, whatever it is asked for, and does not say so. Then all rows before some
+    day are absent, which says nothing of them, unless one was absent already when it was not as old.
+    """
+    older = [row.id for row in undelivered if row.state == State.POSTED and _is_older_than_told(row, coverage)]
+    return frozenset(older) if len(older) >= MIN_OUT_OF_REACH else frozenset()
+
+
+def _is_older_than_told(row: StoredRow, coverage: Coverage) -> bool:
+    """Return whether the delivery has nothing as old as the row was when it was first absent."""
+    if coverage.told_from_on is None or not coverage.must_have(row.days):
+        return False
+    return row.days.day + timedelta(days=row.absent_days or 0) < coverage.told_from_on
 
 
 def removal_reason(

@@ -6,7 +6,13 @@ A plan says what should be so. `store.write` makes it so, and the unique keys of
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from worker.importer.decide.absent_rows import Coverage, is_newly_absent, removal_reason, told_with_another_amount
+from worker.importer.decide.absent_rows import (
+    Coverage,
+    is_newly_absent,
+    out_of_reach,
+    removal_reason,
+    told_with_another_amount,
+)
 from worker.importer.decide.decisions import ExpenseEffect, NewRow, RowChange, RowIdentity, RowRules, Suggestion
 from worker.importer.decide.expenses.from_line import expense_of, has_expense, why_no_expense
 from worker.importer.decide.expenses.match import Counterpart, UserExpenses, match_user_expenses
@@ -58,6 +64,7 @@ class Plan:
     Attributes:
         newly_absent: Ids of rows to be marked as absent from now on.
         returned: Ids of rows that are no longer absent.
+        out_of_reach: The bank gives the first days no more that it was asked for.
         expenses: The user's own expenses that rows are linked with or suggested for, as they were read.
         not_compared: So many new rows were not compared with all rows that they may replace.
     """
@@ -67,6 +74,7 @@ class Plan:
     suggestions: Sequence[Suggestion] = ()
     returned: Sequence[int] = ()
     newly_absent: Sequence[int] = ()
+    out_of_reach: bool = False
     unchanged: Sequence[IdentityMatch] = ()
     expenses: Sequence[Counterpart] = ()
     not_compared: int = 0
@@ -120,6 +128,9 @@ def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> 
     )
     undelivered = [row for row in evidence.in_full.values() if row.id not in delivered]
     left_over = [row for row in undelivered if row.state != State.REMOVED or row.returned_by_revert]
+    beyond = out_of_reach(left_over, evidence.coverage) - evidence.listed_as_removed
+    returned = [row.id for row in left_over if row.id in beyond and row.absent_days is not None]
+    left_over = [row for row in left_over if row.id not in beyond]
     removals = [tombstone(row, reason) for row in left_over if (reason := _removal_reason(row, evidence, rules))]
     changes += removals
     tombstoned = {change.known.id for change in removals}
@@ -137,8 +148,9 @@ def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> 
             for place, change in enumerate(changes)
         ],
         suggestions=found.suggestions,
-        returned=matches.returned,
+        returned=[*matches.returned, *returned],
         newly_absent=[r.id for r in staying if is_newly_absent(r, evidence.coverage) or r.id in corrected],
+        out_of_reach=bool(beyond),
         unchanged=matches.unchanged,
         expenses=found.users_expenses,
         not_compared=len(not_compared),

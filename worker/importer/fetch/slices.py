@@ -36,6 +36,7 @@ class Slice:
         superseded: How many transactions were left out, because the same delivery has them posted or removes them.
         covers: The days of which the slice has every row, so that a stored row which it lacks is removed at the bank.
         days_cut_off: The days that were asked for, where the provider left something out.
+        is_first: It begins with the first day that was asked for.
         as_new: Its rows as they are where none of them is stored, if that was likely.
     """
 
@@ -43,7 +44,16 @@ class Slice:
     superseded: int
     covers: Window | None
     days_cut_off: Window | None = None
+    is_first: bool = False
     as_new: SliceRows | None = None
+
+    @property
+    def told_from_on(self) -> date | None:
+        """The day of the oldest posted row, of a slice that begins with the first day that was asked for."""
+        if not self.is_first or self.covers is None:
+            return None
+        days = (rough_day(item.transaction) for item in self.transactions if not item.transaction.pending)
+        return min((day for day in days if day != UNDATED), default=None)
 
     def span(self, today: date) -> tuple[date, date]:
         """Return the first and the last day under which rows of this slice may be stored already."""
@@ -76,11 +86,13 @@ def slices(delivery: Delivery, account_id: str, context: ReadContext, slice_rows
     for later in following:
         is_only = False
         end = _last_day(current, context) - _OPEN_END
-        yield _slice(current, context, removed, Window(from_on=start, to_on=end) if covers and start <= end else None)
+        whole = Window(from_on=start, to_on=end) if covers and start <= end else None
+        yield _slice(current, context, removed, whole, is_first=covers is not None and start == covers.from_on)
         start = max(start, end + timedelta(days=1))
         current = later
     rest = Window(from_on=start, to_on=covers.to_on) if covers and start <= covers.to_on else None
-    yield _slice(current, context, removed, rest, delivery.covers if is_only and covers is None else None)
+    cut_off = delivery.covers if is_only and covers is None else None
+    yield _slice(current, context, removed, rest, cut_off, is_first=is_only)
 
 
 def _slice(
@@ -89,6 +101,8 @@ def _slice(
     removed: Collection[str],
     covers: Window | None,
     days_cut_off: Window | None = None,
+    *,
+    is_first: bool,
 ) -> Slice:
     salt = context.fingerprint_salt
     rows = without_superseded_pending(transactions, trusted=context.trusted)
@@ -99,6 +113,7 @@ def _slice(
         superseded=len(transactions) - len(rows),
         covers=covers,
         days_cut_off=days_cut_off,
+        is_first=is_first,
     )
 
 

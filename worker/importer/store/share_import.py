@@ -7,7 +7,7 @@ match it, plan, write. All of it commits or none.
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -33,6 +33,7 @@ from worker.models import BankConnectionAccount
 from worker.runs.states import Counts
 
 SAMPLED_MOMENTS = 500
+ONE_DAY = timedelta(days=1)
 
 
 def import_share(session: Session, share: AccountShare, context: ImportContext) -> AccountTally:
@@ -119,8 +120,10 @@ _NOTE_UNREAD = text(
 def _note_days_read(session: Session, share: AccountShare, tally: AccountTally, context: ImportContext) -> None:
     """Note the days that were read, and move watermark and cursor."""
     account, delivery, request = share.account, share.delivery, share.request
+    if tally.reached_from_on and account.watermark_on and account.watermark_on < tally.reached_from_on - ONE_DAY:
+        tally.warnings.add("days_out_of_reach")
     if share.is_whole:
-        days = {"from_on": request.window.from_on, "to_on": request.window.to_on}
+        days = {"from_on": tally.reached_from_on or request.window.from_on, "to_on": request.window.to_on}
         session.execute(_NOTE_UNREAD, days | {"account_id": account.id, "by_cursor": request.by_cursor})
     if request.replays or account.external_id in delivery.failures:
         return

@@ -49,7 +49,12 @@ def import_slice(
     rows = slice_.as_new if stored.is_empty else None
     if rows is None:
         rows = share.read(slice_.transactions, stored)
-    coverage = Coverage(window=slice_.covers, days_cut_off=slice_.days_cut_off, up_to_now=slice_.is_up_to(today))
+    coverage = Coverage(
+        window=slice_.covers,
+        days_cut_off=slice_.days_cut_off,
+        up_to_now=slice_.is_up_to(today),
+        told_from_on=slice_.told_from_on,
+    )
     removed -= seen.row_ids
     # A user may edit an expense meanwhile: then it is decided anew.
     matches, plan, written = retry_while_changed(
@@ -58,6 +63,8 @@ def import_slice(
     seen.add(rows.set_aside, matches, plan, written.transaction_ids)
     tally.add(plan, rows.set_aside.transactions + rows.repeated + slice_.superseded, account.watermark_on)
     tally.months |= written.months
+    if plan.out_of_reach:
+        tally.reached_from_on = coverage.told_from_on
     if has_repeated_ids(rows, rules):
         tally.warnings.add("ids_repeated")
     tally.told_again += count_told_again(plan.unchanged, rules)

@@ -58,6 +58,19 @@ _CHANGE_WITHOUT_ROWS = (AccountType.INVESTMENT, AccountType.LOAN)
 """The value of securities changes with the market, and a debt by interest that no row states."""
 
 
+# The account's rows, and what another source of it booked on days that this one did not read: such as a statement file
+# that fills a gap. A purchase that this source has as well counts once.
+_ROWS = """(SELECT amount, currency, state, coalesce(stated_on, effective_on) AS day FROM bank_transactions
+      WHERE account_id = :account_id AND state <> 'removed'
+    UNION ALL
+    SELECT o.amount, o.currency, o.state, coalesce(o.stated_on, o.effective_on) FROM bank_connection_accounts a
+      JOIN bank_connection_accounts n ON n.bank_account_id = a.bank_account_id AND n.id <> a.id
+      JOIN bank_transactions o ON o.account_id = n.id AND o.state = 'posted' AND o.expense_state <> 'twin'
+        AND a.unread_days @> coalesce(o.stated_on, o.effective_on)
+      WHERE a.id = :account_id AND a.unread_days <> '{}' AND NOT EXISTS (SELECT FROM bank_transactions t
+        WHERE t.twin_id = o.id AND t.account_id = a.id AND t.state <> 'removed' AND t.expense_state = 'twin')) t"""
+
+
 def _last_days(name: str, on: str) -> str:
     """Return the columns of what is posted in the last days up to one: in one of them, in two, and so on."""
     # Cheapest filter first: all rows of the account are looked at, and most of them fail it.
@@ -80,8 +93,7 @@ _SUMS = text(
         {_days_ahead("ahead", ":to_on")}, coalesce(sum(amount) FILTER (WHERE state = 'pending'), 0) AS pending,
         min(day) FILTER (WHERE state = 'posted' AND day BETWEEN :from_on AND :to_on) AS first_on,
         count(*) FILTER (WHERE currency <> :currency AND day BETWEEN :from_on AND :to_on) AS in_other_currencies
-    FROM (SELECT amount, currency, state, coalesce(stated_on, effective_on) AS day FROM bank_transactions
-          WHERE account_id = :account_id AND state <> 'removed') t"""  # noqa: S608 - constants
+    FROM {_ROWS}"""  # noqa: S608 - constants
 )
 _PROVEN = text(
     f"""SELECT max(fitted_on) FILTER (WHERE result = 'proven') AS last_on,
@@ -99,10 +111,8 @@ _PROVEN = text(
       WHERE p.account_id = :account_id AND p.balance_proof IS NOT NULL) t"""  # noqa: S608 - constants
 )
 _POSTED_BY_DAY = text(
-    """SELECT coalesce(stated_on, effective_on) AS "on", sum(amount) AS posted FROM bank_transactions
-    WHERE account_id = :account_id AND state = 'posted'
-      AND coalesce(stated_on, effective_on) BETWEEN :from_on AND :to_on
-    GROUP BY 1"""
+    f"""SELECT day AS "on", sum(amount) AS posted FROM {_ROWS}
+    WHERE state = 'posted' AND day BETWEEN :from_on AND :to_on GROUP BY 1"""  # noqa: S608 - constants
 )
 _EQUAL_ROWS = text(
     """SELECT id FROM (
