@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.file.ofx.test_statements import bank, row
 from tests.file.test_imported import FileHarness
 from worker.importer.actions.suggestions import accept, list_suggestions
 from worker.runs.states import RunKind, RunStatus
@@ -45,13 +46,31 @@ HEAD = "Date,Description,Amount\n"
 
 
 def test_what_the_user_did_holds_and_words_of_their_own_are_purchases_of_their_own(drop_folder):
-    drop_folder.drop("a.csv", f"{HEAD}2026-01-13,Cafe,-4.50\n2026-01-13,Kiosk,-4.50\n2026-01-14,Rent,-900.00\n")
+    only_here = "2026-01-13,Tea,-2.00\n2026-01-14,Bread,-1.00\n"
+    said = "2026-01-13,Cafe,-4.50\n2026-01-13,Kiosk,-4.50\n2026-01-14,Rent,-900.00\n"
+    drop_folder.drop("a.csv", f"{HEAD}{said}{only_here}")
     drop_folder.refresh()
     drop_folder.sql("DELETE FROM expenses WHERE notes = 'Kiosk'")
     drop_folder.sql("UPDATE expenses SET amount = 4 WHERE notes = 'Cafe'")
     drop_folder.drop("b.csv", f"{HEAD}2026-01-13,Cafe 7,-4.50\n2026-01-13,Kiosk 9,-4.50\n2026-01-14,Gas,-900.00\n")
     drop_folder.refresh()
-    assert sorted(drop_folder.amounts()) == ["-4.00", "-900.00", "-900.00"]
+    assert sorted(drop_folder.amounts()) == ["-1.00", "-2.00", "-4.00", "-900.00", "-900.00"]
+
+
+def test_another_form_of_export_tells_the_same_rows_in_words_of_its_own_and_with_ids(sessions, user_id, tmp_path):
+    iban = "DE89370400440532013000"
+    folder = FileHarness(sessions, user_id, tmp_path, account={"currency": "EUR", "iban": iban})
+    days = {"20260113": "-4.50", "20260114": "-30.00", "20260115": "-7.10", "20260116": "-4.50"}
+    table = [f"{day},Shop {day},{amount}\n" for day, amount in days.items()]
+    rows = "".join(row(amount, day, f"F{day}", f"<NAME>KARTE {amount}") for day, amount in days.items())
+    statement = bank(rows).replace("usd", "EUR").replace("LEDGERBAL", "AVAILBAL")
+    exports = {"a.csv": HEAD + "".join(table), "b.ofx": statement, "c.csv": HEAD + "".join(reversed(table))}
+    for name, content in exports.items():
+        folder.drop(name, content)
+        outcome = folder.refresh()
+        assert (outcome.status, folder.amounts()) == ("succeeded", ["-4.50", "-30.00", "-7.10", "-4.50"]), name
+        folder.sql("UPDATE expenses SET notes = 'mine' WHERE amount = 30")
+    assert "mine" in [notes for *_, notes in folder.expenses()]
 
 
 def test_lines_that_go_on_with_a_text_are_the_row_that_was_imported_without_them(drop_folder):

@@ -134,11 +134,12 @@ def undecided_ids(matches: IdentityMatches, coverage: Coverage) -> set[int]:
 
 
 def _maybe_restated(matches: IdentityMatches) -> set[int]:
-    """Return the posted rows without a trusted id on the days of new lines, which may state them otherwise."""
-    lines = [line for line in matches.new if line.identity is None and not line.pending]
+    """Return the posted rows on the days of new lines that may state them otherwise, as not both have trusted ids."""
+    lines = [line for line in matches.new if not line.pending]
     days = {day for line in lines for day in (line.stated_on, line.value_on)}
+    without_id = {day for line in lines if line.identity is None for day in (line.stated_on, line.value_on)}
     there = (row for row in matches.undelivered if row.state == State.POSTED and row.days.stated_on in days)
-    return {row.id for row in there if not row.has_trusted_id}
+    return {row.id for row in there if not row.has_trusted_id or row.days.stated_on in without_id}
 
 
 def _release_named(matches: IdentityMatches, named: Collection[int]) -> None:

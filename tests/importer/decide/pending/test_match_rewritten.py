@@ -1,10 +1,8 @@
 """Which line is a posted row that changed id and text or day: one by one, and most rows of a window at once."""
 
-from dataclasses import replace
-
 import pytest
 
-from tests.importer.decide.rows import UNTRUSTED, day, line, row
+from tests.importer.decide.rows import day, line, row
 from worker.importer.decide.pending.match_posted import match_pending_rows
 from worker.importer.decide.pending.match_rewritten import UnmatchedRow, is_migration
 from worker.importer.decide.reasons import Reason
@@ -76,49 +74,3 @@ def test_rows_that_are_not_proven_to_be_gone_are_no_migration():
     shown = [UnmatchedRow(known=candidate.known, withdrawn=False, complete=False) for candidate in OLD]
     assert not is_migration(shown, 0)
     assert matched(NEW, shown) == {}
-
-
-def lacking(number, text, **more):
-    """A row without an id that its day lacks in an answer which proves nothing else."""
-    known = row("-4.50", text, id=number, context=UNTRUSTED, **more)
-    return UnmatchedRow(known=known, withdrawn=False, complete=False, maybe_restated=True)
-
-
-def told(*texts, **more):
-    return [line("-4.50", text, context=UNTRUSTED, **more) for text in texts]
-
-
-LACKING = [lacking(1, "Cafe Central"), lacking(2, "Cafe Central")]
-RETOLD = {
-    "more words": (told("Cafe Central ein Kaffee"), [lacking(1, "Cafe Central")], {1: 0}),
-    "fewer words": (told("Cafe Central"), [lacking(1, "Cafe Central ein Kaffee")], {1: 0}),
-    "no words before": (told("Cafe Central"), [lacking(1, "")], {1: 0}),
-    "equal purchases": (told("Cafe Central A", "Cafe Central B"), LACKING, {1: 0, 2: 1}),
-    "one more than before": (told("Cafe Central A", "Cafe Central B", "Cafe Central C"), LACKING, {1: 0, 2: 1}),
-    "the nearest text": (
-        told("Cafe Central 7"), [lacking(1, "Cafe"), lacking(2, "Cafe Central")], {2: 0},
-    ),
-    "words of their own": (told("Cafe Nord"), [lacking(1, "Cafe Central")], {}),
-    "numbers of their own": (told("Cafe 2"), [lacking(1, "Cafe 1")], {}),
-    "another day": (told("Cafe Central ein Kaffee", booking_on=day(1)), [lacking(1, "Cafe Central")], {}),
-    "the day of booking as well": (told("Cafe", booking_on=day(-1), value_on=day(0)), [lacking(1, "Cafe")], {1: 0}),
-    "another day of booking": (
-        told("Cafe", booking_on=day(-1), value_on=day(0)), [lacking(1, "Cafe", value_on=day(1))], {},
-    ),
-    "the currency as well": (
-        told("Cafe", currency="GBP"), [replace(lacking(1, "Cafe"), currency_assumed=True)], {1: 0},
-    ),
-    "another currency": (told("Cafe", currency="GBP"), [lacking(1, "Cafe")], {}),
-    "pending": (told("Cafe Central ein Kaffee", pending=True), [lacking(1, "Cafe Central")], {}),
-    "an id": ([line("-4.50", "Cafe Central ein Kaffee", external_id="a")], [lacking(1, "Cafe Central")], {}),
-    "an expense that the user deleted": (
-        told("Cafe Central ein Kaffee"), [lacking(1, "Cafe Central", **DELETED)], {1: 0},
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("lines", "rows", "same"), RETOLD.values(), ids=RETOLD)
-def test_a_row_that_its_day_lacks_may_be_told_with_more_or_fewer_words(lines, rows, same):
-    found = match_pending_rows(lines, rows)
-    assert {match.right.known.id: match.left_place for match in found} == same
-    assert {match.reason for match in found} <= {Reason.REWRITTEN}

@@ -3,13 +3,14 @@
 A row is matched only when the bank withdrew it, or when line and row are evidently one purchase.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from worker.importer.decide.balances.running import stated_money
 from worker.importer.decide.compare.amounts import MAX_SHARE_UNSEEN, share_apart
 from worker.importer.decide.compare.one_to_one import Key, Match, OneToOne, PlacePair, Rating, unambiguous
 from worker.importer.decide.compare.text_similarity import ALIKE, SURE, similarity
+from worker.importer.decide.pending.match_restated import choose_restated
 from worker.importer.decide.pending.match_rewritten import (
     COST_PER_DAY,
     COST_UNLIKE,
@@ -20,7 +21,6 @@ from worker.importer.decide.pending.match_rewritten import (
     pairs_in_day_order,
     rate_migrated,
     rate_posted_row,
-    rate_restated,
     says_the_same,
 )
 from worker.importer.decide.pending.near_pairs import NearPairs
@@ -61,8 +61,7 @@ def match_pending_rows(
         pairs(lambda line: line.pending_external_id, lambda row: row.named_as or row.known.external_id), _rate_named
     )
     matching.choose(pairs(_number_of_line, _number_of_withdrawn), _rate_former_currency)
-    for line_key, row_key in _RESTATED_KEYS:
-        matching.choose(pairs(line_key, row_key), _rate_restated)
+    choose_restated(matching)
     migration = is_migration(candidates, delivered_known)
     if migration:
         matching.choose(matching.free(pairs_in_day_order(lines, candidates)), _rate_migrated)
@@ -101,35 +100,6 @@ def _number_of_line(line: Line) -> Key:
 
 def _number_of_withdrawn(candidate: UnmatchedRow) -> Key:
     return (candidate.known.days.stated_on, candidate.known.amount) if candidate.withdrawn else None
-
-
-def _may_restate(line: Line) -> bool:
-    return not line.pending and line.identity is None
-
-
-def _restated(candidate: UnmatchedRow) -> Key:
-    known = candidate.known
-    return (known.currency, known.amount, known.days.stated_on) if candidate.maybe_restated else None
-
-
-_RESTATED_KEYS: Sequence[tuple[Callable[[Line], Key], Callable[[UnmatchedRow], Key]]] = (
-    (lambda line: (line.currency, line.amount, line.stated_on) if _may_restate(line) else None, _restated),
-    (  # a row that was stated without the day of booking: the day of value stands for it
-        lambda line: (line.currency, line.amount, line.value_on) if _may_restate(line) else None,
-        lambda row: _restated(row) if row.known.days.value_on is None else None,
-    ),
-    (  # a row of which nobody stated a currency, and a line that states its own
-        lambda line: (line.amount, line.stated_on) if _may_restate(line) and line.currency_stated else None,
-        lambda row: (
-            (row.known.amount, row.known.days.stated_on) if row.maybe_restated and row.currency_assumed else None
-        ),
-    ),
-)
-"""What a line has in common with the row that it may state in other words: the money and the day."""
-
-
-def _rate_restated(line: Line, candidate: UnmatchedRow) -> Rating | None:
-    return rate_restated(line, candidate.known)
 
 
 def _rate_former_currency(line: Line, candidate: UnmatchedRow) -> Rating | None:

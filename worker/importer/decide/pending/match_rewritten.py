@@ -18,7 +18,7 @@ from worker.importer.decide.read.identity import folded_text
 from worker.importer.decide.read.line import Line
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.stored_row import State, StoredRow
-from worker.words import payment_text, words_apart
+from worker.words import payment_text
 
 MAX_DAYS_WITHOUT_PROMISE = 2
 """How far a row may move, where the provider does not promise complete windows."""
@@ -44,7 +44,7 @@ class UnmatchedRow:
         maybe_cut_off: The delivery should hold the row and does not, but it is incomplete, so that nothing is proven.
         ahead: The row is booked for a day to come.
         removed_before: It was removed before, and a user had deleted or changed its expense.
-        maybe_restated: It is posted and has no trusted id, and the delivery holds its day as a whole without it.
+        maybe_restated: It is posted, and the delivery holds its day as a whole without it.
         currency_assumed: Its currency is the one that was assumed before the bank stated any.
         named_as: The id, present or former, by which a line names it as its pending one.
     """
@@ -83,15 +83,6 @@ def rate_posted_row(line: Line, candidate: UnmatchedRow, alike: float, days: int
     if alike >= ALIKE and days <= MAX_DAYS_WITHOUT_PROMISE and not repeated_purchase:
         return Rating(cost, Reason.AMENDED)
     return None
-
-
-def rate_restated(line: Line, known: StoredRow) -> Rating | None:
-    """Rate a row and a line of the same amount and day, of a delivery that has the day as a whole without the row.
-
-    One of them may have more words. Where each has words that the other lacks, they are two purchases.
-    """
-    apart = words_apart(payment_text(line), payment_text(known))
-    return Rating(float(apart), Reason.REWRITTEN) if apart is not None else None
 
 
 def says_the_same(line: Line, known: StoredRow) -> bool:
