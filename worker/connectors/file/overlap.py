@@ -15,11 +15,16 @@ _NOISE = re.compile(r"[\W_]+")
 _LONGEST_TEXT, _MOST_TEXTS = 1000, 50
 """Longer texts, and more texts of one day and amount, are compared as a whole only."""
 
+_MIN_RESTATED, _MIN_SHARE_RESTATED = 3, 0.8
+"""So many of the rows that a file lacks, at least this share of them, are not there by chance with other words."""
+
+_ID = b"id:"
+
 
 def row_key(transaction: Transaction) -> bytes:
     """Return what makes a row the same in two files: its id, else day, amount, currency and words."""
     if transaction.external_id is not None:
-        return f"id:{transaction.external_id}".encode()
+        return _ID + transaction.external_id.encode()
     return _digest(f"{_facts(transaction)}|{_NOISE.sub('', payment_text(transaction).casefold())}")
 
 
@@ -38,7 +43,7 @@ def _digest(text: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """A row that a file before may have told with more or fewer words, until the end of its own file tells."""
+    """A row that a file before may have told with other words, until the end of its own file tells."""
 
     row: Transaction
     text: str
@@ -52,7 +57,8 @@ class Overlap:
 
     A new row is held back to the end of its file where a file before has a row of the same day and amount that this
     one may lack, and the text of one of them has all words of the other: exports fill a column or leave it empty. Each
-    row of the files before that this file lacks is one of those that were held back, and counts together with it.
+    row of the files before that this file lacks is one of those that were held back, and counts together with it. Where
+    nearly all that it lacks are there with other words or ids, it is another form of export, and words say nothing.
 
     Attributes:
         shared: Days more than one file holds; only their rows are remembered, so memory follows the overlap, not the
@@ -65,8 +71,8 @@ class Overlap:
     _new_in_file: Counter[bytes] = field(default_factory=Counter)
     _booked: dict[date, set[bytes]] = field(default_factory=dict)
     _booked_in_file: dict[date, set[bytes]] = field(default_factory=dict)
-    _texts: dict[bytes, dict[str, bytes]] = field(default_factory=dict)
-    _texts_in_file: dict[bytes, dict[str, bytes]] = field(default_factory=dict)
+    _texts: dict[bytes, set[tuple[str, bytes]]] = field(default_factory=dict)
+    _texts_in_file: dict[bytes, set[tuple[str, bytes]]] = field(default_factory=dict)
     _retold: dict[bytes, bytes] = field(default_factory=dict)
     _held: list[_Held] = field(default_factory=list)
 
@@ -86,10 +92,11 @@ class Overlap:
             self._booked_in_file.setdefault(day, set()).add(key)
         is_new = self._in_file[key] > self._delivered[key]
         text = payment_text(transaction)
-        if transaction.external_id is None and len(text) <= _LONGEST_TEXT:
+        if len(text) <= _LONGEST_TEXT:
             facts = _digest(_facts(transaction))
-            self._texts_in_file.setdefault(facts, {}).setdefault(text, key)
-            if is_new and 0 < len(self._texts.get(facts, ())) <= _MOST_TEXTS:
+            self._texts_in_file.setdefault(facts, set()).add((text, key))
+            before = self._texts.get(facts, set())
+            if is_new and len(before) <= _MOST_TEXTS and any(_may_be_one(key, other) for _, other in before):
                 self._held.append(_Held(_as(transaction, delivered_as), text, facts, key))
                 return
         if is_new:
@@ -102,7 +109,8 @@ class Overlap:
         Returns: The rows that waited and are new, and the days on which the file and the files before it each hold a
             booked row that the other side lacks.
         """
-        new = [held.row for held in self._held if self._is_new(held)]
+        any_words = self._is_another_form()
+        new = [held.row for held in self._held if self._is_new(held, any_words=any_words)]
         if self._held:
             self._delivered = self._as_known(self._delivered)
             self._booked = {day: set(map(self._known_as, rows)) for day, rows in self._booked.items()}
@@ -113,20 +121,33 @@ class Overlap:
                 differing.append(day)
             before |= rows
         for facts, texts in self._texts_in_file.items():
-            self._texts[facts] = {
-                text: self._known_as(key) for text, key in {**texts, **self._texts.get(facts, {})}.items()
-            }
+            before_texts = self._texts.get(facts, set())
+            self._texts[facts] = {(text, self._known_as(key)) for text, key in texts | before_texts}
         self._delivered += self._as_known(self._new_in_file)
         self._in_file, self._new_in_file, self._booked_in_file = Counter(), Counter(), {}
         self._texts_in_file, self._held = {}, []
         return new, sorted(differing)
 
-    def _is_new(self, held: _Held) -> bool:
+    def _is_another_form(self) -> bool:
+        """Return whether the file has nearly all rows that it lacks of the files before, with other words or ids."""
+        lacking = sum(self._lacking(key) for day in self._booked_in_file for key in self._booked.get(day, ()))
+        waiting = Counter(held.facts for held in self._held if not held.row.pending)
+        found = sum(
+            min(count, sum(self._lacking(key) for key in {key for _, key in self._texts[facts]}))
+            for facts, count in waiting.items()
+        )
+        return found >= _MIN_RESTATED and found >= _MIN_SHARE_RESTATED * lacking
+
+    def _lacking(self, key: bytes) -> int:
+        """Return how many of the files before this file lacks of a row."""
+        return max(0, self._delivered[key] - self._in_file[key])
+
+    def _is_new(self, held: _Held, *, any_words: bool) -> bool:
         """Return whether a row that waited is none of the files before; what it is counts as told by this file."""
         lacking = (
             (apart, text, key)
-            for text, key in self._texts[held.facts].items()
-            if self._in_file[key] < self._delivered[key] and (apart := words_apart(text, held.text)) is not None
+            for text, key in self._texts[held.facts]
+            if self._lacking(key) and (apart := _words_apart(held, text, key, any_words=any_words)) is not None
         )
         found = min(lacking, default=None)
         if found is None:
@@ -151,6 +172,20 @@ class Overlap:
         for key, count in counts.items():
             summed[self._known_as(key)] += count
         return summed
+
+
+def _may_be_one(key: bytes, other: bytes) -> bool:
+    """Return whether two rows of one day and amount may be one: two ids are two rows."""
+    return not (key.startswith(_ID) and other.startswith(_ID))
+
+
+def _words_apart(held: _Held, text: str, key: bytes, *, any_words: bool) -> int | None:
+    """Return by how many words a row is apart from one of a file before; None where the two are two rows."""
+    without_ids = not held.key.startswith(_ID) and not key.startswith(_ID)
+    apart = words_apart(text, held.text) if without_ids else None
+    if apart is None and any_words and _may_be_one(held.key, key):
+        return _LONGEST_TEXT
+    return apart
 
 
 def _as(transaction: Transaction, external_id: str | None) -> Transaction:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import partial
 
+from worker.importer.decide.accounts.recognise import MIN_AGREEING_RENAMED, MIN_AMOUNTS_RENAMED
 from worker.importer.decide.compare.one_to_one import MAX_CANDIDATES, Key, OneToOne, Rating
 from worker.importer.decide.compare.text_similarity import ALIKE, days_apart, similarity
 from worker.importer.decide.pending.match_posted import MAX_DAYS_TO_POST
@@ -83,23 +84,39 @@ def compare_listed_at_once(new: Sequence[SourceRow], other: Sequence[SourceRow])
     """Compare the rows of two accounts that the bank began to list at the same time, such as one under two ids.
 
     Neither took the place of the other, and a user may have two accounts with the same standing orders. So only rows
-    that are equal in day, amount and text count, and nearly all have to be; all of them where there are few.
+    that are equal in day, amount and text count, and nearly all have to be; all of them where there are few. Whatever
+    the texts, many of many amounts are no standing orders, but two forms of export of one account, say.
     """
     equal = Counter(map(_content, new)) & Counter(map(_content, other))
     share, amounts = equal.total() / max(1, len(new), len(other)), len({amount for _, amount, *_ in equal})
     many = equal.total() >= MIN_EQUAL and amounts >= MIN_EQUAL_AMOUNTS and share >= EQUAL_SHARE
-    return SameAccount.EVIDENT if many or (share == 1 and amounts >= MIN_ALL_EQUAL_AMOUNTS) else SameAccount.NO
+    renamed = Counter(map(_money, new)) & Counter(map(_money, other))
+    all_renamed = renamed.total() >= EQUAL_SHARE * max(len(new), len(other)) and _are_many_renamed(
+        renamed.total(), len({amount for _, amount, _ in renamed})
+    )
+    is_one = many or all_renamed or (share == 1 and amounts >= MIN_ALL_EQUAL_AMOUNTS)
+    return SameAccount.EVIDENT if is_one else SameAccount.NO
+
+
+def _are_many_renamed(rows: int, amounts: int) -> bool:
+    """Return whether so many rows of so many amounts are no coincidence, however the payees are called."""
+    return rows >= MIN_AGREEING_RENAMED and amounts >= MIN_AMOUNTS_RENAMED
 
 
 def _content(row: SourceRow) -> tuple[date, Decimal, str, str]:
     return row.on, row.amount, row.currency, row.words.casefold()
 
 
+def _money(row: SourceRow) -> tuple[date, Decimal, str]:
+    return row.on, row.amount, row.currency
+
+
 def compare_accounts(new: Sequence[SourceRow], missing: Sequence[SourceRow]) -> SameAccount:
     """Compare the rows of a new account with those of one that went missing.
 
     Only the days that both have rows of are compared: a new card may begin in the middle of the old one's history, and
-    goes on after it. Rows without similar words count half, because a new card number often changes the texts. A
+    goes on after it. Rows without similar words count half, because a new card number often changes the texts, unless
+    they are many of many amounts. A
     pending row may have been posted with another amount or cancelled, so that it is no evidence against; where nothing
     else is known, rows near it make the accounts a possible match, and so does a new account without rows.
 
@@ -127,8 +144,9 @@ def compare_accounts(new: Sequence[SourceRow], missing: Sequence[SourceRow]) -> 
     }
     if not theirs_in_days:
         return SameAccount.BY_PENDING if posted or _meets_pending_rows(new, missing) else SameAccount.NO
-    likeness = sum(1 if _alike(m.left, m.right) else 0.5 for m in matches)
     amounts = Counter(match.left.amount for match in matches)
+    unlike = 1 if _are_many_renamed(len(matches), len(amounts)) else 0.5
+    likeness = sum(1 if _alike(m.left, m.right) else unlike for m in matches)
     share = likeness / max(len(ours_in_days) - len(posted), len(theirs_in_days))
     if share >= EVIDENT_SHARE and len(matches) >= MIN_EVIDENT and len(amounts) > 1:
         return SameAccount.EVIDENT
