@@ -346,26 +346,6 @@ def test_a_revert_of_many_rows_is_no_query_per_row(harness):
     assert len(asked) < 60
 
 
-@pytest.mark.parametrize("contradicted", [True, False], ids=["contradicted", "too few"])
-def test_a_habit_that_is_none_suggests_nothing(sessions, user_id, contradicted):
-    from tests.importer.bank import Harness
-
-    harness = Harness(sessions, user_id, options={"suggest_categories": True})
-    harness.sql("INSERT INTO categories (user_id, name) VALUES (:u, 'Food'), (:u, 'Fun')", u=user_id)
-    for n in range(4 if contradicted else 2):
-        harness.bank.buy("-3", "Baker", external_id=str(n))
-    harness.refresh()
-    harness.sql("UPDATE expenses SET category_id = (SELECT min(id) FROM categories)")
-    if contradicted:
-        harness.sql(
-            "UPDATE expenses SET category_id = (SELECT max(id) FROM categories)"
-            " WHERE id = (SELECT min(id) FROM expenses)"
-        )
-    harness.bank.buy("-4", "BAKER", external_id="4")
-    harness.refresh()
-    assert harness.sql("SELECT count(*) FROM bank_match_suggestions") == [(0,)]
-
-
 def test_a_run_that_imported_reverted_rows_again_can_be_reverted_as_well(harness):
     harness.bank.buy("-1", external_id="1")
     harness.refresh()

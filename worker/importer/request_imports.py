@@ -33,7 +33,7 @@ from worker.importer.run_closing import RunFindings
 from worker.importer.store.account_share import AccountShare, share_of, with_present_account
 from worker.importer.store.accounts.exchanged_ids import account_told
 from worker.importer.store.accounts.listed import save_connection_cursor, update_balance
-from worker.importer.store.accounts.recognised_later import MIN_NEW_ROWS, ask_whether_one_account
+from worker.importer.store.accounts.recognised_later import ask_whether_one_account
 from worker.importer.store.accounts.replaced import account_or_old_one
 from worker.importer.store.balances.proof import StatedBalances
 from worker.importer.store.balances.uncounted import remove_uncounted
@@ -242,8 +242,7 @@ class RequestImports:
             update_balance(session, share.account.id, listed)
         before(session)
         tally = import_share(session, share, self.context)
-        if tally.counts.created >= MIN_NEW_ROWS:
-            ask_whether_one_account(session, share.account.id, self.job.lease.run_id)
+        ask_whether_one_account(session, share.account.id, self.job.lease.run_id, added=tally.counts.created)
         return share, tally
 
     def _account_for_other_rows(self, request: FetchRequest, delivery: Delivery) -> int:

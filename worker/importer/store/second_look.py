@@ -2,12 +2,13 @@
 
 FinMind may have added an expense after the bank's row (typed, recurring, from a file); another source may have
 imported the same purchase, another account the other leg of a transfer. The rules are those of new rows
-(`decide.expenses.match`, `decide.transfers.match`); what the user declined or changed is not decided again.
+(`decide.expenses.match`, `decide.transfers.match`), and `decide.second_look`; what the user declined or changed is not
+decided again.
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from sqlalchemy import Row, text
@@ -17,6 +18,7 @@ from worker.importer.account_state import AccountState
 from worker.importer.decide.expenses.match import MAX_DAYS_ASKED, Counterpart, match_user_expenses
 from worker.importer.decide.read.line import Line
 from worker.importer.decide.reasons import Decision, Reason
+from worker.importer.decide.second_look import looked_at_since
 from worker.importer.decide.sources.rows import MAX_DAYS_ALIKE
 from worker.importer.decide.stored_row import State, StoredRow
 from worker.importer.job import Job
@@ -38,9 +40,6 @@ from worker.importer.store.suggestions.obsolete import close_obsolete_questions
 from worker.importer.store.transfers.pair import hide_shown_legs, pair_legs_of, show_hidden_legs, unpaired_ids
 from worker.importer.store.write_target import WriteTarget
 from worker.models import BankConnectionAccount
-
-LOOK_BACK_DAYS = 60
-"""How far back rows are looked at again; those of days of which the user added an expense since, however old."""
 
 # Skips rows that have twins: making one a twin would turn its twins into expenses again, and the next run would repeat
 # it.
@@ -145,7 +144,7 @@ def look_again(
         by_cursor: The bank delivers changes, so that a row which it does not mention stands.
     """
     target = WriteTarget(account_id=account.id, user_id=job.user_id, run_id=job.lease.run_id)
-    since_on = today - timedelta(days=LOOK_BACK_DAYS)
+    since_on = looked_at_since(today)
     # It may have been recognised in this run, or parted from its account by its user meanwhile.
     source = session.get_one(BankConnectionAccount, account.id)
     account = replace(account, bank_account_id=source.bank_account_id)

@@ -6,7 +6,6 @@ that may write forgets it first.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
-from datetime import timedelta
 from typing import Any, TypeVar
 
 from sqlalchemy import ARRAY, BigInteger, Date, DateTime, RowMapping, Text, bindparam, text
@@ -16,9 +15,9 @@ from sqlalchemy.orm import Session
 from worker.connectors.base import Account, Window
 from worker.db.prepared import NO_DISK_WAIT, prepared
 from worker.importer.context import ImportContext
+from worker.importer.decide.second_look import looked_at_since
 from worker.importer.fetch.request_plan import FetchRequest
 from worker.importer.job import Job
-from worker.importer.store.second_look import LOOK_BACK_DAYS
 from worker.outbox import LISTENS
 from worker.process.fault_injection import point
 from worker.runs.ending import HELD, apply_consequences, end_values, ending
@@ -109,7 +108,7 @@ def copy_previous_run(
     """
     outcome = Outcome(status=RunStatus.SUCCEEDED, code="nothing_new")
     values = _values(job, requests, listed) | end_values(job.lease, outcome)
-    values["since_on"] = context.now().date() - timedelta(days=LOOK_BACK_DAYS)
+    values["since_on"] = looked_at_since(context.now().date())
     point("before_close")
     with context.statements() as session:  # one statement and one round trip, where no event is to be written
         row = session.execute(_REPEAT, values | {"without_listeners": True}).mappings().one_or_none()

@@ -1,11 +1,12 @@
 """The days of two sources, and how far apart their rows may be."""
 
+from datetime import date
 from decimal import Decimal
 
 import pytest
 
 from tests.importer.decide.rows import day
-from worker.importer.decide.sources.rows import Lag, MovableRow, SourceRow, Spans, places_apart
+from worker.importer.decide.sources.rows import DaysOfSource, Lag, MovableRow, SourceRow, Spans, places_apart
 
 
 def stored(id_, twin_id=None):
@@ -40,6 +41,28 @@ def test_two_rows_straddle_a_seam_when_neither_is_on_a_day_of_the_other_source()
 
 def test_without_rows_there_are_no_days():
     assert Spans.of([], [on(0)]) is None
+    assert Spans.of_sources([days(0, 9), days(None, None, is_left=False)]) is None
+
+
+def days(first, last, *, is_left=True, is_read=False):
+    first_on, last_on = (None if offset is None else day(offset) for offset in (first, last))
+    return DaysOfSource(first_on=first_on, last_on=last_on, is_left=is_left, is_read=is_read)
+
+
+@pytest.mark.parametrize(
+    ("lefts", "to_on"),
+    [
+        ([days(0, 9)], day(9)),
+        ([days(0, 13, is_read=True)], date.max),
+        ([days(0, 12, is_read=True)], day(12)),
+        ([days(0, 5, is_read=True), days(3, 14)], date.max),
+        ([days(None, None, is_read=True), days(0, 14)], date.max),
+    ],
+    ids=["ended", "quiet for a week", "quiet for longer", "read with new lines", "read for the first time"],
+)
+def test_a_source_that_is_read_has_no_last_day_unless_it_is_quiet_for_longer_than_another_one(lefts, to_on):
+    spans = Spans.of_sources([*lefts, days(2, 20, is_left=False)])
+    assert (spans.left_from_on, spans.left_to_on, spans.right_to_on) == (day(0), to_on, day(20))
 
 
 @pytest.mark.parametrize(("days", "allowed"), [(-1, False), (0, True), (2, True), (3, False)])

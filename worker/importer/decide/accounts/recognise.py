@@ -19,6 +19,9 @@ MIN_AGREEING = 4
 """So many rows of different amounts that name the same merchants on the same days are no coincidence."""
 
 MIN_AMOUNTS = 3
+MIN_AMOUNTS_LATER = 3
+"""Two accounts are compared again when rows that a run added to one of them have so many amounts of the other."""
+
 MIN_AGREEING_RENAMED = 8
 """So many are no coincidence even where the two sources name no merchant alike."""
 

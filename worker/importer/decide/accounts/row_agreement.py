@@ -10,6 +10,12 @@ from worker.importer.decide.sources.rows import MetBy, SourceRow
 SHORT_DAYS = 7
 """Sources can hardly agree in many rows over so few days, from the first to the last common one."""
 
+MAX_COMPARED_ROWS = 2000
+"""So many rows of a source are compared, the newest ones."""
+
+MAX_DAYS_AWAY = 45
+"""Rows of an account are compared when they are at most so many days away from those of the source."""
+
 EDGE_DAYS = 5
 """Rows so near to the end of the common days may be beyond it in the other source."""
 

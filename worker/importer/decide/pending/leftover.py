@@ -17,6 +17,9 @@ from worker.importer.decide.pending.booked_beside import (
 )
 from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
 
+MAX_DAYS_WITHOUT_ROW = 31
+"""A statement file without a row for longer is taken for two, and the days between them for days that nobody read."""
+
 MAX_QUESTIONS = 100
 """About how many rows of an account is asked, at most."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
 MAX_DAYS_ALIKE = 5
 """A purchase is booked at most so many days later in the other source: one of the Thursday before Easter on the
@@ -81,6 +82,45 @@ class Meeting:
     days: int
 
 
+MAX_DAYS_QUIET = 7
+"""A source that states no row for more days than this, while another one does, has ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaysOfSource:
+    """The days of the rows of one source; None of one without rows.
+
+    Attributes:
+        is_left: It is the source that is compared with the others.
+        is_read: Its bank is still read, and may book late what another source has already.
+    """
+
+    first_on: date | None
+    last_on: date | None
+    is_left: bool
+    is_read: bool
+
+
+class _Side(NamedTuple):
+    """The days of the rows of one source, or of several together."""
+
+    first_on: date
+    last_on: date
+    is_read: bool
+
+    def to_on(self, newest_on: date) -> date:
+        """Return the last day, where the newest row of all is of a given one."""
+        goes_on = self.is_read and (newest_on - self.last_on).days <= MAX_DAYS_QUIET
+        return date.max if goes_on else self.last_on
+
+
+def _joined(sources: Sequence[DaysOfSource]) -> _Side | None:
+    firsts = [one.first_on for one in sources if one.first_on is not None]
+    lasts = [one.last_on for one in sources if one.last_on is not None]
+    is_read = any(one.is_read for one in sources)
+    return _Side(min(firsts), max(lasts), is_read) if firsts and lasts else None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spans:
     """The days of both sources, from the first row to the last; of a source that goes on, to the last day there is.
@@ -108,6 +148,25 @@ class Spans:
             left_to_on=max(left_days),
             right_from_on=min(right_days),
             right_to_on=max(right_days),
+        )
+
+    @classmethod
+    def of_sources(cls, sources: Sequence[DaysOfSource]) -> "Spans | None":
+        """Return the days of a source and of all others of its account; None where either side has none.
+
+        A side that is still read has no last day, unless it has been quiet for long.
+        """
+        left, right = (_joined([one for one in sources if one.is_left is is_left]) for is_left in (True, False))
+        if left is None or right is None:
+            return None
+        newest_on = max(left.last_on, right.last_on)
+        return cls(
+            left_from_on=left.first_on,
+            left_to_on=left.to_on(newest_on),
+            right_from_on=right.first_on,
+            right_to_on=right.to_on(newest_on),
+            left_last_on=left.last_on,
+            right_last_on=right.last_on,
         )
 
     @property

@@ -12,13 +12,10 @@ from sqlalchemy import delete, select, text
 from sqlalchemy.orm import Session
 
 from worker.importer.decide.accounts.recognise import AccountEvidence, AccountFacts, Recognition, best, recognise
+from worker.importer.decide.accounts.row_agreement import MAX_COMPARED_ROWS, MAX_DAYS_AWAY
 from worker.importer.decide.sources.rows import SourceRow
 from worker.importer.store.sources.joined_rows import meet_joined_rows
 from worker.models import BankAccount, BankConnectionAccount
-
-MAX_COMPARED_ROWS = 2000
-NEAR_DAYS = 45
-"""Rows of an account are compared when they are at most so many days away from those of the source."""
 
 _SOURCES = text(
     """SELECT s.id, s.bank_account_id, s.name, s.institution_name, s.currency, s.anchor, c.connector_name,
@@ -203,7 +200,7 @@ def _known_accounts(session: Session, source_id: int) -> dict[int, AccountFacts]
 
 def last_compared_on(stored: Sequence[SourceRow]) -> date | None:
     """Return the last day of which rows may be compared with stored ones; None when there are none."""
-    return _shifted(max(row.on for row in stored), timedelta(days=NEAR_DAYS)) if stored else None
+    return _shifted(max(row.on for row in stored), timedelta(days=MAX_DAYS_AWAY)) if stored else None
 
 
 def _with_rows(
@@ -225,7 +222,7 @@ def rows_of_same_days(
     """Return the rows of an account's other sources that are near those of a source, the newest first."""
     if not rows:
         return []
-    near = timedelta(days=NEAR_DAYS)
+    near = timedelta(days=MAX_DAYS_AWAY)
     days = {"from_on": _shifted(min(row.on for row in rows), -near), "to_on": _shifted(max(r.on for r in rows), near)}
     found = session.execute(_ROWS, _most(source_id=source_id, bank_account_id=bank_account_id, **days))
     return [SourceRow(**row._asdict()) for row in found]

@@ -10,13 +10,12 @@ import uuid
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from worker.importer.decide.accounts.recognise import AccountFacts, anchors_contradict
-from worker.importer.store.accounts.bank_accounts import MAX_COMPARED_ROWS, own_rows, recognise_source
+from worker.importer.decide.accounts.recognise import MIN_AMOUNTS_LATER, AccountFacts, anchors_contradict
+from worker.importer.decide.accounts.row_agreement import MAX_COMPARED_ROWS
+from worker.importer.decide.sources.rows import MAX_DAYS_BY_ORDER
+from worker.importer.store.accounts.bank_accounts import own_rows, recognise_source
 from worker.importer.store.suggestions.ask import suggest_account
 from worker.models import BankAccount, BankConnectionAccount
-
-MIN_NEW_ROWS = 3
-"""A run that added fewer rows to a source shows nothing."""
 
 # Accounts of which this run's new rows state as many amounts on near days, and which no connection lists beside ours.
 _STATES_THE_SAME = text(
@@ -33,15 +32,22 @@ _STATES_THE_SAME = text(
     )
     SELECT EXISTS (
       SELECT FROM others o CROSS JOIN added a JOIN bank_transactions t ON t.account_id = o.id
-        AND t.effective_on BETWEEN a.effective_on - 3 AND a.effective_on + 3
+        AND t.effective_on BETWEEN a.effective_on - :max_days AND a.effective_on + :max_days
         AND t.amount = a.amount AND t.currency = a.currency AND t.state <> 'removed'
       GROUP BY o.bank_account_id HAVING count(DISTINCT a.amount) >= :least)"""
 )
 
 
-def ask_whether_one_account(session: Session, source_id: int, run_id: uuid.UUID) -> None:
-    """Ask about an account of which rows agree with those that a run added to a source of another one."""
-    values = {"source_id": source_id, "run_id": run_id, "most": MAX_COMPARED_ROWS, "least": MIN_NEW_ROWS}
+def ask_whether_one_account(session: Session, source_id: int, run_id: uuid.UUID, *, added: int) -> None:
+    """Ask about an account of which rows agree with those that a run added to a source of another one.
+
+    Args:
+        added: How many rows that were.
+    """
+    if added < MIN_AMOUNTS_LATER:
+        return
+    values = {"source_id": source_id, "run_id": run_id, "most": MAX_COMPARED_ROWS, "least": MIN_AMOUNTS_LATER}
+    values["max_days"] = MAX_DAYS_BY_ORDER
     if not session.execute(_STATES_THE_SAME, values).scalar_one():
         return
     rows = own_rows(session, source_id)

@@ -24,6 +24,7 @@ from worker.importer.decide.accounts.replaced import (
     compare_listed_at_once,
     decide_new_account,
 )
+from worker.importer.decide.accounts.row_agreement import MAX_COMPARED_ROWS
 from worker.importer.decide.balances.running import balance_after
 from worker.importer.decide.read.days import UNDATED, rough_day
 from worker.importer.decide.read.line import Line, read_transaction
@@ -32,7 +33,6 @@ from worker.importer.decide.sources.rows import SourceRow
 from worker.importer.outcome import SignsFlippedError
 from worker.importer.store.account_share import AccountShare
 from worker.importer.store.accounts.bank_accounts import (
-    MAX_COMPARED_ROWS,
     add_account,
     attach,
     drop_if_empty,

@@ -20,7 +20,7 @@ from worker.importer.decide.expenses.match import (
 )
 from worker.importer.decide.read.line import Line
 from worker.importer.decide.sources.leading_fields import MAX_DAYS_LED
-from worker.importer.decide.sources.rows import SourceRow, Spans
+from worker.importer.decide.sources.rows import DaysOfSource, SourceRow, Spans
 from worker.importer.store.rows.bulk import array_text
 
 _NEAR = timedelta(days=MAX_DAYS_OF_ANY)
@@ -89,9 +89,6 @@ _RIVALS = text(
     ORDER BY t.effective_on, t.id"""
 )
 
-QUIET_DAYS = 7
-"""A source that states no row for more days than this, while another one does, has ended."""
-
 _DAYS_OF_SOURCES = text(
     """SELECT a.id = :account_id AS is_left, d.first_on, d.last_on,
       c.connector_name <> 'file' AND c.status IN ('active', 'needs_user') AND a.status = 'active' AND a.included
@@ -133,35 +130,13 @@ def load_user_expenses(
 
 
 def load_spans(session: Session, account: AccountState, lines: Sequence[Line]) -> Spans | None:
-    """Return the days of a source with those of new lines, and of the account's other sources; None without others.
-
-    A source that is still read has no last day, because its bank may book late what the other one has already.
-    """
-    which = {"account_id": account.id, "bank_account_id": account.bank_account_id}
-    found = session.execute(_DAYS_OF_SOURCES, which).all()
-    days = [line.effective_on for line in lines]
-    firsts: dict[bool, list[date]] = {True: list(days), False: []}
-    lasts: dict[bool, list[date]] = {True: list(days), False: []}
-    for row in found:
-        if row.first_on is not None:
-            firsts[row.is_left].append(row.first_on)
-            lasts[row.is_left].append(row.last_on)
-    if not firsts[True] or not firsts[False]:
-        return None
-    newest = max(*lasts[True], *lasts[False])
-    read = {row.is_left for row in found if row.is_read}
-    ends = {
-        is_left: date.max if is_left in read and (newest - max(on)).days <= QUIET_DAYS else max(on)
-        for is_left, on in lasts.items()
-    }
-    return Spans(
-        left_from_on=min(firsts[True]),
-        left_to_on=ends[True],
-        right_from_on=min(firsts[False]),
-        right_to_on=ends[False],
-        left_last_on=max(lasts[True]),
-        right_last_on=max(lasts[False]),
-    )
+    """Return the days of a source with those of new lines, and of the account's other sources; None without others."""
+    found = session.execute(_DAYS_OF_SOURCES, {"account_id": account.id, "bank_account_id": account.bank_account_id})
+    sources = [DaysOfSource(**row._asdict()) for row in found]
+    if lines:
+        days = [line.effective_on for line in lines]
+        sources.append(DaysOfSource(first_on=min(days), last_on=max(days), is_left=True, is_read=False))
+    return Spans.of_sources(sources)
 
 
 def load_counterparts(

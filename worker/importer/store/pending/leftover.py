@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from worker.importer.account_state import AccountState
 from worker.importer.decide.pending.booked_beside import MAX_PENDING_DAYS, ids_of
-from worker.importer.decide.pending.leftover import MAX_QUESTIONS, WaitingRow, decide_waiting
+from worker.importer.decide.pending.leftover import MAX_DAYS_WITHOUT_ROW, MAX_QUESTIONS, WaitingRow, decide_waiting
 from worker.importer.decide.pending.match_posted import MAX_DAYS_TO_POST
 from worker.importer.decide.plan import Plan
 from worker.importer.decide.reasons import Reason
@@ -23,9 +23,6 @@ from worker.importer.store.rows.load import load_in_full
 from worker.importer.store.suggestions.ask import ASK_AGAIN_OF_ROW, suggest
 from worker.importer.store.write import write_plan
 from worker.importer.store.write_target import WriteTarget
-
-NEAR_DAYS = 31
-"""A statement file without a row for longer is taken for two, and the days between them for days that nobody read."""
 
 # Selects pending rows, and rows booked for a day to come, of a connection that is not read any more, or not until its
 # user acts: nobody hears what became of them. Another source of the same account has read their day since. A statement
@@ -41,10 +38,10 @@ _ABANDONED = text(
       AND NOT n.unread_days @> t.effective_on
       AND (k.connector_name <> 'file' OR EXISTS (
           SELECT 1 FROM bank_transactions f WHERE f.account_id = n.id AND f.state <> 'removed'
-            AND f.effective_on BETWEEN t.effective_on - :near_days AND t.effective_on)
+            AND f.effective_on BETWEEN t.effective_on - :days_without_row AND t.effective_on)
         AND EXISTS (
           SELECT 1 FROM bank_transactions f WHERE f.account_id = n.id AND f.state <> 'removed'
-            AND f.effective_on BETWEEN t.effective_on + :max_days AND t.effective_on + :max_days + :near_days))
+            AND f.effective_on BETWEEN t.effective_on + :max_days AND t.effective_on + :max_days + :days_without_row))
     WHERE n.id = :account_id AND NOT EXISTS (
       SELECT 1 FROM bank_transactions w
       WHERE w.twin_id = t.id AND w.account_id = n.id AND w.state <> 'removed' AND w.expense_state = 'twin')"""
@@ -105,7 +102,7 @@ def remove_abandoned(
     """
     grace_days = job.options.pending_grace_days
     values = {"account_id": account.id, "today": today, "grace_days": grace_days}
-    values |= {"max_days": MAX_DAYS_TO_POST, "near_days": NEAR_DAYS}
+    values |= {"max_days": MAX_DAYS_TO_POST, "days_without_row": MAX_DAYS_WITHOUT_ROW}
     ids = list(session.execute(_ABANDONED, values).scalars()) if has_other_sources else []
     values = {"connection_id": job.connection_id, "grace_days": grace_days}
     ids += session.execute(_OF_MISSING_ACCOUNTS, values).scalars()
