@@ -210,6 +210,7 @@ BROKEN = {
     "the bank takes the other leg back": (1, {"external_id": "i", "amount": Decimal(7)}, ["-20.00", "7.00"]),
     "it changes the other leg": (1, {"amount": Decimal(51)}, ["-20.00", "51.00"]),
     "it changes this leg": (0, {"amount": Decimal(-52)}, ["-20.00", "50.00"]),
+    "it states another currency": (1, {"currency": "USD"}, ["-20.00", "50.00"]),
 }
 
 
@@ -234,6 +235,24 @@ def test_what_a_person_wrote_on_a_leg_is_there_again_once_the_bank_breaks_the_tr
         harness.refresh()
     accept_all(giro)
     assert (giro.amounts(), giro.sql(UNPAIRED)) == ([], [])
+
+
+def test_an_expense_that_a_person_typed_for_a_leg_goes_with_it_and_comes_back_with_it(banks):
+    giro, _, savings = banks
+    giro.sql(
+        "INSERT INTO expenses (user_id, amount, currency, expense_type, notes, spent_at)"
+        " VALUES (:u, 50, 'EUR', 'EXPENSE', 'To savings', :on)", u=giro.user_id, on=giro.bank.today,
+    )  # fmt: skip
+    for harness in (giro, savings):
+        harness.refresh()
+    (typed,) = giro.sql("SELECT id FROM expenses WHERE expense_type = 'EXPENSE'")
+    accept_all(giro)
+    assert giro.amounts() == []
+    savings.bank.change(savings.bank.rows[0], amount=Decimal(51))
+    savings.refresh()
+    assert sorted(giro.amounts()) == ["-50.00", "51.00"]
+    left = giro.sql("SELECT expense_id, expense_state FROM bank_transactions WHERE amount = -50")
+    assert left == [(typed.id, "linked")]
 
 
 def accept_all(harness):

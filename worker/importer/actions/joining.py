@@ -99,7 +99,10 @@ def join_expense(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
 
 
 def join_transfer(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
-    """Make two rows the legs of one transfer, neither of which is spending."""
+    """Make two rows the legs of one transfer, neither of which is spending; what the user typed for one goes as well.
+
+    The answer keeps these expenses: they are there again when it is undone, or when the bank parts the legs.
+    """
     one, other = (
         row_with_expense(session, id_) for id_ in (suggestion.transaction_id, suggestion.other_transaction_id)
     )
@@ -107,11 +110,11 @@ def join_transfer(session: Session, suggestion: BankMatchSuggestion) -> set[str]
         return set()  # paired meanwhile, as rows of other sources
     if one.transfer_peer_id is not None or other.transfer_peer_id is not None or one.amount != -other.amount:
         raise ConflictError("one of the rows changed or has another peer meanwhile")
-    ours = [row.expense_id for row in (one, other) if row.expense_state == "own"]
+    expense_ids = [one.expense_id, other.expense_id]
     for row, peer in ((one, other), (other, one)):
         row.transfer_peer_id, row.expense_id, row.expense_state = peer.id, None, ExpenseState.TRANSFER
     session.flush()
-    return delete_expenses(session, ours, suggestion.run_id)
+    return delete_expenses(session, expense_ids, suggestion.run_id)
 
 
 def _apply_edits(session: Session, row_id: int, typed_id: int, run_id: uuid.UUID | None) -> set[str]:

@@ -1,4 +1,4 @@
-"""Lets the other leg of a transfer be an expense again when one leg is removed or changes its amount."""
+"""Lets the other leg of a transfer be an expense again when one leg is removed or changes its money."""
 
 import uuid
 from collections.abc import Sequence
@@ -22,7 +22,12 @@ _RELEASED = text(
 
 def release_legs(session: Session, changes: Sequence[RowChange], *, user_id: int, run_id: uuid.UUID) -> set[str]:
     """Undo the pairs that these changes break; return the months of expenses that are written for it."""
-    broken = [change.known.id for change in changes if change.line is None or change.line.amount != change.known.amount]
+    broken = [
+        change.known.id
+        for change in changes
+        if change.line is None
+        or (change.line.amount, change.line.currency) != (change.known.amount, change.known.currency)
+    ]
     if not broken:
         return set()
     alone = list(session.execute(_RELEASED, {"ids": broken}).scalars())
