@@ -133,7 +133,8 @@ class AccountTally:
         delivered_changes = sum(change.line is not None for change in plan.changes)
         unchanged = len(plan.unchanged) + same
         self.not_compared += plan.not_compared
-        self.counts = self.counts + Counts(
+        self.told_again += plan.told_again
+        self.counts += Counts(
             created=len(plan.creates) - linked,
             linked=linked,
             updated=len(plan.changes) - removed,

@@ -7,8 +7,8 @@ import pytest
 from tests.importer.decide.rows import COMPLETE, NOTHING_PROVEN, counterpart, key, line, row, rules
 from worker.connectors.base import TransactionKind
 from worker.importer.decide.expenses.match import UserExpenses
-from worker.importer.decide.ids.match import IdentityMatch, match_by_identity
-from worker.importer.decide.plan import Evidence, count_told_again, make_plan
+from worker.importer.decide.ids.match import match_by_identity
+from worker.importer.decide.plan import Evidence, make_plan
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseState, State
 
@@ -133,5 +133,6 @@ TOLD = [({"list_of_changes": True}, 1), ({"list_of_changes": True, "whole_days":
 
 @pytest.mark.parametrize(("promises", "rows"), TOLD)
 def test_known_rows_without_an_id_may_be_more_purchases_where_changes_are_told_alone(promises, rows):
-    unchanged = [IdentityMatch(line(), 1), IdentityMatch(line(external_id="a"), 2)]
-    assert count_told_again(unchanged, rules(**promises)) == rows
+    known = [row(id=1), row("-9", id=2, external_id="a")]
+    decided = plan([line(), line("-9", external_id="a")], known, rules=rules(**promises))
+    assert (len(decided.unchanged), decided.told_again) == (2, rows)

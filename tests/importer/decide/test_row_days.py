@@ -20,7 +20,6 @@ from worker.importer.decide.row_days import DAY_KINDS, RowDays
 from worker.importer.decide.slice_matches import (
     RowsInFull,
     correct_matches,
-    has_no_known_row,
     match_slice,
     undecided_ids,
 )
@@ -97,7 +96,7 @@ def decide(stored, said, edge, basis, *, complete):
         {one.known.id: one.line.external_id for one in plan.changes if one.line is not None},
         [*(one.known.id for one in plan.changes if one.line is None), *plan.newly_absent],
     )
-    return what, corrected.signs_flipped, has_no_known_row(found, coverage)
+    return what, corrected.signs_flipped, found.none_known
 
 
 def beside(edge, amount="-2", text="Bread"):

@@ -4,7 +4,7 @@ import pytest
 
 from tests.importer.decide.rows import TRUSTED, key, row, rules, transaction
 from worker.importer.decide.read.line import fingerprint
-from worker.importer.decide.slice_rows import StoredKeys, has_repeated_ids, read_slice, set_unchanged_aside
+from worker.importer.decide.slice_rows import StoredKeys, read_slice, set_unchanged_aside
 from worker.importer.decide.stored_row import State
 
 
@@ -41,4 +41,4 @@ REPEATS = {
 @pytest.mark.parametrize(("times", "promises", "warned"), REPEATS.values(), ids=REPEATS)
 def test_repeated_ids_are_warned_of_where_nothing_explains_them(times, promises, warned):
     said = [fingerprint(transaction(external_id="a"), TRUSTED, TRUSTED.fingerprint_salt)] * times
-    assert has_repeated_ids(read_slice(said, StoredKeys(), TRUSTED, rules(**promises)), rules(**promises)) is warned
+    assert read_slice(said, StoredKeys(), TRUSTED, rules(**promises)).ids_repeated is warned

@@ -67,6 +67,8 @@ class Plan:
         out_of_reach: The bank gives the first days no more that it was asked for.
         expenses: The user's own expenses that rows are linked with or suggested for, as they were read.
         not_compared: So many new rows were not compared with all rows that they may replace.
+        told_again: How many unchanged rows may be more purchases that equal them: rows without an id that a list of
+            changes tells alone, without the other rows of their days.
     """
 
     creates: Sequence[NewRow] = ()
@@ -78,6 +80,7 @@ class Plan:
     unchanged: Sequence[IdentityMatch] = ()
     expenses: Sequence[Counterpart] = ()
     not_compared: int = 0
+    told_again: int = 0
 
     @property
     def linked_expense_ids(self) -> set[int]:
@@ -98,12 +101,11 @@ class _CounterpartMatches:
 
 def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> Plan:
     """Decide every row of a slice."""
-    delivered_known = evidence.rows_set_aside + len(matches.delivered_ids)
     not_compared = set[int]()
     became = match_pending_rows(
         matches.new,
         _candidates(matches, evidence, rules),
-        delivered_known=delivered_known,
+        delivered_known=evidence.rows_set_aside + len(matches.delivered_ids),
         common_words=evidence.common_words,
         not_compared=not_compared,
     )
@@ -121,22 +123,14 @@ def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> 
         update_from_bank(known, line, identity, rules, reason=reason, beside=matches.delivered_beside.get(known.id))
         for (known, line, reason), identity in zip(updates, identities, strict=False)  # those of new rows follow
     ]
-    delivered = (
-        {match.right.known.id for match in became}
-        | matches.delivered_ids
-        | (evidence.delivered - evidence.listed_as_removed)
-    )
-    undelivered = [row for row in evidence.in_full.values() if row.id not in delivered]
-    left_over = [row for row in undelivered if row.state != State.REMOVED or row.returned_by_revert]
-    beyond = out_of_reach(left_over, evidence.coverage) - evidence.listed_as_removed
-    returned = [row.id for row in left_over if row.id in beyond and row.absent_days is not None]
-    left_over = [row for row in left_over if row.id not in beyond]
-    removals = [tombstone(row, reason) for row in left_over if (reason := _removal_reason(row, evidence, rules))]
+    undelivered = _undelivered({match.right.known.id for match in became} | matches.delivered_ids, evidence)
+    beyond = out_of_reach(undelivered, evidence.coverage) - evidence.listed_as_removed
+    returned = [row.id for row in undelivered if row.id in beyond and row.absent_days is not None]
+    left_over = [row for row in undelivered if row.id not in beyond]
+    removals = _removals(left_over, evidence, rules)
     changes += removals
     tombstoned = {change.known.id for change in removals}
-    staying = [row for row in left_over if row.id not in tombstoned]
-    held = [row for row in staying if _was_to_be_told(row, matches, evidence)]
-    corrected = told_with_another_amount(held, new) if held else set()
+    told_alone = rules.list_of_changes and not rules.whole_days
     found = _match_counterparts(new, changes, evidence, rules)
     return Plan(
         creates=[
@@ -149,12 +143,22 @@ def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> 
         ],
         suggestions=found.suggestions,
         returned=[*matches.returned, *returned],
-        newly_absent=[r.id for r in staying if is_newly_absent(r, evidence.coverage) or r.id in corrected],
+        newly_absent=_newly_absent([row for row in left_over if row.id not in tombstoned], new, matches, evidence),
         out_of_reach=bool(beyond),
         unchanged=matches.unchanged,
         expenses=found.users_expenses,
         not_compared=len(not_compared),
+        told_again=sum(match.line.identity is None for match in matches.unchanged) if told_alone else 0,
     )
+
+
+def _newly_absent(
+    staying: Sequence[StoredRow], new: Sequence[Line], matches: IdentityMatches, evidence: Evidence
+) -> list[int]:
+    """Return the ids of undelivered rows that stay, to be marked as absent from now on."""
+    held = [row for row in staying if _was_to_be_told(row, matches, evidence)]
+    corrected = told_with_another_amount(held, new) if held else set()
+    return [row.id for row in staying if is_newly_absent(row, evidence.coverage) or row.id in corrected]
 
 
 def _was_to_be_told(row: StoredRow, matches: IdentityMatches, evidence: Evidence) -> bool:
@@ -166,16 +170,6 @@ def _was_to_be_told(row: StoredRow, matches: IdentityMatches, evidence: Evidence
         return False
     goes_back = any(match.line.days.day <= row.days.day for match in (*matches.unchanged, *matches.changed))
     return evidence.coverage.must_have(row.days) or (row.id in evidence.maybe_restated and goes_back)
-
-
-def count_told_again(unchanged: Sequence[IdentityMatch], rules: RowRules) -> int:
-    """Return how many unchanged rows may be more purchases that equal them.
-
-    Those are rows without an id that a list of changes tells alone, without the other rows of their days.
-    """
-    if not rules.list_of_changes or rules.whole_days:
-        return 0
-    return sum(match.line.identity is None for match in unchanged)
 
 
 def _candidates(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> list[UnmatchedRow]:
@@ -201,14 +195,13 @@ def _candidates(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -
         restated = row.id in evidence.maybe_restated
         if withdrawn or guessed or named or restated:
             complete, cut_off = explicit or rules.windows_complete, guessed and evidence.coverage.was_cut_off(row.days)
-            ahead = evidence.coverage.is_ahead(row.days.day)
             candidates.append(
                 UnmatchedRow(
                     known=row,
                     withdrawn=withdrawn,
                     complete=complete,
                     maybe_cut_off=cut_off,
-                    ahead=ahead,
+                    ahead=evidence.coverage.is_ahead(row.days.day),
                     named_as=evidence.named.get(row.id),
                     maybe_restated=restated,
                     currency_assumed=row.currency == rules.currency_assumed,
@@ -217,14 +210,25 @@ def _candidates(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -
     return candidates
 
 
-def _removal_reason(row: StoredRow, evidence: Evidence, rules: RowRules) -> Reason | None:
-    return removal_reason(
-        row,
-        evidence.coverage,
-        rules,
-        removed_by_bank=row.id in evidence.listed_as_removed,
-        only_changes=evidence.only_changes,
-    )
+def _undelivered(delivered: set[int], evidence: Evidence) -> list[StoredRow]:
+    """Return the rows in full that the delivery has no line for, without those that are removed already.
+
+    Args:
+        delivered: Ids of the rows that a line of this slice is.
+    """
+    delivered = delivered | (evidence.delivered - evidence.listed_as_removed)
+    rows = [row for row in evidence.in_full.values() if row.id not in delivered]
+    return [row for row in rows if row.state != State.REMOVED or row.returned_by_revert]
+
+
+def _removals(undelivered: Sequence[StoredRow], evidence: Evidence, rules: RowRules) -> list[RowChange]:
+    """Return the changes of those rows that the bank has no longer."""
+    coverage, listed, only_changes = evidence.coverage, evidence.listed_as_removed, evidence.only_changes
+    removals = []
+    for row in undelivered:
+        reason = removal_reason(row, coverage, rules, removed_by_bank=row.id in listed, only_changes=only_changes)
+        removals += [tombstone(row, reason)] if reason is not None else []
+    return removals
 
 
 def _match_counterparts(

@@ -27,6 +27,7 @@ class SliceMatches:
         undecided: Ids of the stored rows that are to be loaded in full.
         named_ids: Provider ids of the pending rows that new lines name.
         rows_set_aside: How many stored rows were set aside as unchanged.
+        none_known: No stored row was delivered, though some are of days which the delivery covers.
     """
 
     matches: IdentityMatches
@@ -34,6 +35,7 @@ class SliceMatches:
     undecided: frozenset[int]
     named_ids: Sequence[str]
     rows_set_aside: int
+    none_known: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,13 +86,12 @@ def match_slice(rows: SliceRows, coverage: Coverage, context: ReadContext, rules
         undecided=frozenset(undecided_ids(matches, coverage)),
         named_ids=[line.pending_external_id for line in matches.new if line.pending_external_id],
         rows_set_aside=len(rows.set_aside.row_ids),
+        none_known=not rows.set_aside.row_ids and _knows_none(matches, coverage),
     )
 
 
-def has_no_known_row(found: SliceMatches, coverage: Coverage) -> bool:
-    """Return whether no stored row was delivered, though some are of days which the delivery covers."""
-    matches = found.matches
-    if found.rows_set_aside or matches.unchanged or matches.changed or not matches.new:
+def _knows_none(matches: IdentityMatches, coverage: Coverage) -> bool:
+    if matches.unchanged or matches.changed or not matches.new:
         return False
     return any(row.state == State.POSTED and coverage.would_have(row.days) for row in matches.undelivered)
 

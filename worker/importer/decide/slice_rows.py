@@ -63,7 +63,8 @@ class SliceRows:
         rejections: Those that cannot be imported.
         set_aside: The unchanged rows, and the transactions that `lines` and `rejections` were read from.
         repeated: How many rows were delivered more than once.
-        exact_repeats: How many of these equal a row of another page under an id that no different row has.
+        ids_repeated: Some of these share an id with an equal row of another page, and nothing explains it: equal
+            purchases may be one row now.
         known: Stored rows without the unchanged ones and without those of earlier slices.
         aliases: Stored rows by identities that they had before.
         shared_ids: Ids that stand for several rows, and the identities they would give.
@@ -73,7 +74,7 @@ class SliceRows:
     rejections: Sequence[Rejection]
     set_aside: SetAside
     repeated: int
-    exact_repeats: int
+    ids_repeated: bool
     known: Sequence[StoredKey]
     aliases: Mapping[bytes, int]
     shared_ids: Mapping[str, bytes]
@@ -96,9 +97,9 @@ def read_slice(
     latest = latest_states(transactions) if rules.list_of_changes else transactions
     distinct = distinct_transactions(latest, stored.distrusted)
     known = {key.identity: key for key in stored.rows}
-    counted = (
-        [] if _repeats_are_explained(rules) else [*with_ids_of_their_own(distinct.repeats, times_on_page, context)]
-    )
+    # A list of changes repeats what changed, and files overlap: there, equal rows under one id are one.
+    explained = rules.list_of_changes or rules.whole_days
+    counted = [] if explained else [*with_ids_of_their_own(distinct.repeats, times_on_page, context)]
     delivered = [*distinct.transactions, *(item for item in counted if item.identity in known)]
     doubtful = [as_repeated_id(item.transaction) for item in counted if item.identity not in known]
     set_aside = SetAside(rest=delivered)
@@ -112,22 +113,12 @@ def read_slice(
         lines=[item for item in read if isinstance(item, Line)],
         rejections=[*(item for item in read if isinstance(item, Rejection)), *doubtful],
         set_aside=set_aside,
-        exact_repeats=exact_repeats,
+        ids_repeated=bool(exact_repeats) and not explained,
         repeated=exact_repeats + len(transactions) - len(latest),
         known=[key for key in stored.rows if key.id not in set_aside.row_ids],
         aliases=stored.aliases,
         shared_ids=distinct.shared_ids,
     )
-
-
-def has_repeated_ids(rows: SliceRows, rules: RowRules) -> bool:
-    """Return whether a warning is due because purchases that share an id for being equal may be one row now."""
-    return bool(rows.exact_repeats) and not _repeats_are_explained(rules)
-
-
-def _repeats_are_explained(rules: RowRules) -> bool:
-    """Return whether equal rows under one id are one: a list of changes repeats what changed, files overlap."""
-    return rules.list_of_changes or rules.whole_days
 
 
 def set_unchanged_aside(transactions: Iterable[FingerprintedTransaction], known: Mapping[bytes, StoredKey]) -> SetAside:

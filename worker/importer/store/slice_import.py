@@ -5,10 +5,10 @@ from sqlalchemy.orm import Session
 from worker.importer.decide.absent_rows import Coverage
 from worker.importer.decide.compare.text_similarity import common_words
 from worker.importer.decide.ids.match import IdentityMatches
-from worker.importer.decide.plan import Evidence, Plan, count_told_again, make_plan
+from worker.importer.decide.plan import Evidence, Plan, make_plan
 from worker.importer.decide.read.line import Rejection
-from worker.importer.decide.slice_matches import correct_matches, has_no_known_row, match_slice
-from worker.importer.decide.slice_rows import SliceRows, has_repeated_ids
+from worker.importer.decide.slice_matches import correct_matches, match_slice
+from worker.importer.decide.slice_rows import SliceRows
 from worker.importer.fetch.slices import Slice
 from worker.importer.outcome import AccountTally, SignsFlippedError, UnknownRowsError
 from worker.importer.store.account_share import AccountShare
@@ -65,9 +65,8 @@ def import_slice(
     tally.months |= written.months
     if plan.out_of_reach:
         tally.reached_from_on = coverage.told_from_on
-    if has_repeated_ids(rows, rules):
+    if rows.ids_repeated:
         tally.warnings.add("ids_repeated")
-    tally.told_again += count_told_again(plan.unchanged, rules)
     return list(rows.rejections)
 
 
@@ -84,7 +83,7 @@ def _decide_and_write(
     if rows.known:
         coverage = coverage.as_told_by(rows.lines)
     found = match_slice(rows, coverage, share.read_context, rules)
-    if not (share.is_told or seen.row_ids) and has_no_known_row(found, coverage):
+    if found.none_known and not (share.is_told or seen.row_ids):
         raise UnknownRowsError
     full = load_undecided(session, account.id, found, removed)
     corrected = correct_matches(found, full, coverage, rules, first_load=seen.first_load)
