@@ -225,6 +225,19 @@ def test_a_balance_of_yesterday_fits_rows_that_are_dated_by_the_day_of_the_purch
     assert {result for _, result in statuses[-2:]} == {"mismatch"}, statuses
 
 
+def test_a_card_that_is_owed_may_be_overpaid(harness):
+    """Its balance is what is owed: it is recognised by a purchase, and the payment of too much fits as well."""
+    harness.bank.accounts = [replace(one, account_type=AccountType.CREDIT) for one in harness.bank.accounts]
+    said = []
+    for amount, owed in (("-50", "50"), ("-30", "80"), ("100", "-20"), ("-5", "-10")):
+        harness.bank.buy(amount, f"Shop {amount}", external_id=amount)
+        harness.bank.balance(owed)
+        harness.refresh()
+        said.append(proof(harness)[:2])
+        harness.day_later()
+    assert said == [("unproven", None), ("proven", None), ("proven", None), ("mismatch", "-5")]
+
+
 class TellsComingDays(ScriptedConnector):
     """Tells with every answer up to today what is booked for the days after it."""
 

@@ -150,6 +150,24 @@ PROOFS = {
         "does_not_balance",
         Decimal(65),
     ),
+    "a card that was owed is overpaid": (
+        OWED | {"booked": Decimal(-20), "posted": Decimal(300), "was_owed": True},
+        "proven",
+        "balances",
+        None,
+    ),
+    "a card of which nothing says that it was owed, and one row with a wrong sign": (
+        OWED | {"booked": Decimal(-20), "posted": Decimal(300)},
+        "mismatch",
+        "does_not_balance",
+        Decimal(-640),
+    ),
+    "a row of a card that was owed is there twice": (
+        OWED | {"posted": Decimal(-80), "was_owed": True},
+        "mismatch",
+        "does_not_balance",
+        Decimal(30),
+    ),
     "an account that is no card": (OWED | {"may_be_owed": False}, "mismatch", "does_not_balance", Decimal(60)),
     "a card with a sign, and rows with the other one": (
         OWED

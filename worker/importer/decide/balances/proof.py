@@ -26,6 +26,9 @@ BALANCES = "balances"
 EQUAL_ROWS = "equal_rows_in_first_load"
 """Reason of one that fits, and would fit as well if rows of the first load were there twice."""
 
+OTHER_AMOUNT_OWED = "other_amount_owed"
+"""What a proof rests on where the balances of a card are what is owed, with the other sign or none."""
+
 EQUAL_DAYS = "equal_days"
 """Reason of a balance that fits with the rows of its day and of the first balance's, or without both."""
 
@@ -63,7 +66,8 @@ class Books:
             rows, the bank's balance lags behind them; what is doubled or missing makes a difference that stays.
         proven_on: The day of the last balance that fitted.
         equal_rows: Rows of the first load that equal another one of it, which the opening amount would hide.
-        may_be_owed: The account is a card, of which some banks state what is owed, without a sign.
+        may_be_owed: The account is a card, of which some banks state what is owed, with the other sign or none.
+        was_owed: An earlier balance of it was, as its rows showed.
     """
 
     booked: Decimal | None
@@ -83,6 +87,7 @@ class Books:
     proven_on: date | None = None
     equal_rows: tuple[int, ...] = ()
     may_be_owed: bool = False
+    was_owed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +112,8 @@ class BalanceProof:
         difference: Booked minus what the rows say, negative when the rows say too much.
         since_on: The day since which it does not fit.
         rests_on: The evidence that is independent of the rows: `stated_balances` of several days, `running_balances`
-            that rows state, or `other_balance` than the one that the opening amount was taken from.
+            that rows state, or `other_balance` than the one that the opening amount was taken from; of a card that may
+            be the `other_amount_owed`.
         from_on: The rows after this day are proven; those of the first load are not. Of `equal_rows_in_first_load`:
             they fit as they stand; None where they fit only otherwise, such as with pending rows.
         explanation: What a mismatch would be explained by.
@@ -204,16 +210,21 @@ def check_day_ends(
 
 
 def prove(books: Books) -> BalanceProof:
-    """Compare the bank's booked balance with the rows; of a card it may be what is owed, without a sign."""
+    """Compare the bank's booked balance with the rows; of a card it may be what is owed.
+
+    A negative one is no amount owed, unless an earlier one was: one row with a wrong sign would fit as well.
+    """
     proof = _compare(books)
     if proof.difference is None or not books.may_be_owed or books.booked is None or books.opening_balance is None:
         return proof
-    if books.opening is None or min(books.booked, books.opening_balance) < 0:
+    if books.opening is None or (not books.was_owed and min(books.booked, books.opening_balance) < 0):
         return proof
     opening = books.opening - 2 * books.opening_balance
     as_debt = replace(books, booked=-books.booked, opening_balance=-books.opening_balance, opening=opening)
     proof_as_debt = _compare(as_debt)
-    return proof if proof_as_debt.difference is not None else proof_as_debt
+    if proof_as_debt.rests_on is not None:
+        proof_as_debt = replace(proof_as_debt, rests_on=OTHER_AMOUNT_OWED)
+    return proof_as_debt if books.was_owed or proof_as_debt.difference is None else proof
 
 
 def _compare(books: Books) -> BalanceProof:

@@ -23,6 +23,7 @@ from worker.importer.decide.balances.proof import (
     EQUAL_ROWS,
     MAX_DAYS_NOT_COUNTED,
     NOT_COUNTED,
+    OTHER_AMOUNT_OWED,
     BalanceProof,
     Books,
     DayEnd,
@@ -100,8 +101,10 @@ _PROVEN = text(
       coalesce(bool_or(later AND from_on IS NOT NULL AND reason IN ('{BALANCES}', '{EQUAL_ROWS}'))
         OR bool_or(later AND reason = '{EQUAL_DAYS}') AND NOT bool_or(later AND reason IN {NOT_COUNTED}), FALSE)
         AS opening_day_counted,
+      coalesce(bool_or(rests_on = '{OTHER_AMOUNT_OWED}'), FALSE) AS was_owed,
       array_agg(DISTINCT coalesce(difference, 0)) FILTER (WHERE explanation = '{DAYS_NOT_COUNTED}') AS lagged_by
-    FROM (SELECT p.balance_proof #>> '{{explanation,code}}' AS explanation,
+    FROM (SELECT p.balance_proof ->> 'rests_on' AS rests_on,
+        p.balance_proof #>> '{{explanation,code}}' AS explanation,
         (p.balance_proof ->> 'difference')::numeric AS difference,
         p.balance_proof ->> 'result' AS result, p.balance_proof ->> 'reason' AS reason,
         p.balance_proof ->> 'from_on' AS from_on, (p.balance_proof ->> 'balance_on')::date AS fitted_on,
@@ -201,6 +204,7 @@ def _prove(session: Session, job: Job, account: BankConnectionAccount, zone: Zon
             proven_on=proven.last_on,
             equal_rows=_equal_rows(session, account),
             may_be_owed=account.account_type == AccountType.CREDIT,
+            was_owed=proven.was_owed,
         )
     )
 
