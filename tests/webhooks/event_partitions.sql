@@ -37,45 +37,29 @@ UPDATE webhook_attempts a SET event_id = d.event_id FROM webhook_deliveries d
 DO $$
 DECLARE bound uuid := first_event_id(date_trunc('week', now() + INTERVAL '8 days', 'UTC'));
 BEGIN
-  EXECUTE format('ALTER TABLE webhook_events ADD CONSTRAINT ck_weeks CHECK (id < %L) NOT VALID', bound);
-  EXECUTE format('ALTER TABLE webhook_deliveries ADD CONSTRAINT ck_weeks CHECK (event_id < %L) NOT VALID', bound);
-  EXECUTE format('ALTER TABLE webhook_attempts ADD CONSTRAINT ck_weeks CHECK (event_id IS NOT NULL AND event_id < %L)
+  EXECUTE format('ALTER TABLE webhook_events ADD CONSTRAINT ck_first_partition CHECK (id < %L) NOT VALID', bound);
+  EXECUTE format('ALTER TABLE webhook_deliveries ADD CONSTRAINT ck_first_partition CHECK (event_id < %L) NOT VALID', bound);
+  EXECUTE format('ALTER TABLE webhook_attempts ADD CONSTRAINT ck_first_partition CHECK (event_id IS NOT NULL AND event_id < %L)
     NOT VALID', bound);
 END $$;
 
 -- then
-ALTER TABLE webhook_events VALIDATE CONSTRAINT ck_weeks;
-ALTER TABLE webhook_deliveries VALIDATE CONSTRAINT ck_weeks;
-ALTER TABLE webhook_attempts VALIDATE CONSTRAINT ck_weeks;
+ALTER TABLE webhook_events VALIDATE CONSTRAINT ck_first_partition;
+ALTER TABLE webhook_deliveries VALIDATE CONSTRAINT ck_first_partition;
+ALTER TABLE webhook_attempts VALIDATE CONSTRAINT ck_first_partition;
 
 -- then: known from the check, so that nothing is read
 ALTER TABLE webhook_attempts ALTER COLUMN event_id SET NOT NULL;
 
 -- then: the tables above the partitions, empty, under names that nobody uses yet. Numbers come from the same sequences
-CREATE TABLE whole_webhook_events (LIKE webhook_events INCLUDING CONSTRAINTS INCLUDING DEFAULTS, PRIMARY KEY (id),
-  FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE,
-  FOREIGN KEY (subscription_id) REFERENCES webhook_subscriptions(id) ON DELETE CASCADE) PARTITION BY RANGE (id);
-CREATE TABLE whole_webhook_deliveries (LIKE webhook_deliveries INCLUDING CONSTRAINTS INCLUDING DEFAULTS,
-  CONSTRAINT whole_uq_webhook_deliveries_event UNIQUE (event_id, subscription_id, replay),
-  FOREIGN KEY (subscription_id) REFERENCES webhook_subscriptions(id) ON DELETE CASCADE) PARTITION BY RANGE (event_id);
-CREATE TABLE whole_webhook_attempts (LIKE webhook_attempts INCLUDING CONSTRAINTS INCLUDING DEFAULTS)
-  PARTITION BY RANGE (event_id);
-ALTER TABLE whole_webhook_events DROP CONSTRAINT ck_weeks;
-ALTER TABLE whole_webhook_deliveries DROP CONSTRAINT ck_weeks;
-ALTER TABLE whole_webhook_attempts DROP CONSTRAINT ck_weeks;
-DO $$
-DECLARE index RECORD;
-BEGIN
-  FOR index IN
-    SELECT pg_get_indexdef(x.indexrelid) AS definition, c.relname AS name, x.indrelid::regclass::text AS place
-    FROM pg_index x JOIN pg_class c ON c.oid = x.indexrelid
-    WHERE x.indrelid IN ('webhook_events'::regclass, 'webhook_deliveries'::regclass, 'webhook_attempts'::regclass)
-      AND NOT x.indisunique
-  LOOP
-    EXECUTE replace(replace(index.definition, index.name, 'whole_' || index.name),
-      ' ON ' || current_schema() || '.' || index.place, ' ON ' || current_schema() || '.whole_' || index.place);
-  END LOOP;
-END $$;
+SELECT make_whole_table('webhook_events', 'id'), make_whole_table('webhook_deliveries', 'event_id'),
+  make_whole_table('webhook_attempts', 'event_id');
+ALTER TABLE whole_webhook_events ADD PRIMARY KEY (id),
+  ADD FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE,
+  ADD FOREIGN KEY (subscription_id) REFERENCES webhook_subscriptions(id) ON DELETE CASCADE;
+ALTER TABLE whole_webhook_deliveries
+  ADD CONSTRAINT whole_uq_webhook_deliveries_event UNIQUE (event_id, subscription_id, replay),
+  ADD FOREIGN KEY (subscription_id) REFERENCES webhook_subscriptions(id) ON DELETE CASCADE;
 
 -- then: the functions by which maintenance, which owns nothing, makes the coming weeks and removes old ones
 CREATE FUNCTION make_event_weeks(ahead INTEGER) RETURNS INTEGER LANGUAGE plpgsql SECURITY DEFINER
@@ -169,36 +153,11 @@ DO $$
 DECLARE
   until_at TIMESTAMPTZ := date_trunc('week', now() + INTERVAL '8 days', 'UTC');
   week TEXT := to_char(until_at - INTERVAL '7 days', 'YYYYMMDD');
-  name TEXT; thing RECORD; next BIGINT;
+  name TEXT;
 BEGIN
   DROP TRIGGER webhook_event_takes_its_key ON webhook_events;
   FOREACH name IN ARRAY ARRAY['webhook_events', 'webhook_deliveries', 'webhook_attempts'] LOOP
-    -- a partition has no identity: the sequence of the whole table goes on where the identity was
-    SELECT a.attname AS attribute, pg_get_serial_sequence(name, a.attname) AS old INTO thing
-      FROM pg_attribute a WHERE a.attrelid = name::regclass AND a.attidentity <> '';
-    next := nextval(thing.old);
-    EXECUTE format('ALTER TABLE %I ALTER COLUMN %I DROP IDENTITY', name, thing.attribute);
-    EXECUTE format('CREATE SEQUENCE %I START %s', name || '_' || thing.attribute || '_seq', next);
-    EXECUTE format('ALTER TABLE %I ALTER COLUMN %I SET DEFAULT nextval(%L)', 'whole_' || name, thing.attribute,
-      name || '_' || thing.attribute || '_seq');
-    EXECUTE format('ALTER SEQUENCE %I OWNED BY %I.%I', name || '_' || thing.attribute || '_seq', 'whole_' || name,
-      thing.attribute);
-    FOR thing IN SELECT c.relname AS own FROM pg_index x JOIN pg_class c ON c.oid = x.indexrelid
-                 WHERE x.indrelid = name::regclass LOOP
-      EXECUTE format('ALTER INDEX %I RENAME TO %I', thing.own, left(thing.own, 54) || '_' || week);
-    END LOOP;
-    EXECUTE format('ALTER TABLE %I RENAME TO %I', name, name || '_' || week);
-    EXECUTE format('ALTER TABLE %I RENAME TO %I', 'whole_' || name, name);
-    FOR thing IN SELECT c.relname AS own FROM pg_index x JOIN pg_class c ON c.oid = x.indexrelid
-                 WHERE x.indrelid = name::regclass LOOP
-      EXECUTE format('ALTER INDEX %I RENAME TO %I', thing.own, replace(thing.own, 'whole_', ''));
-    END LOOP;
-    FOR thing IN SELECT conname AS own FROM pg_constraint WHERE conrelid = name::regclass AND contype = 'f' LOOP
-      EXECUTE format('ALTER TABLE %I RENAME CONSTRAINT %I TO %I', name, thing.own, replace(thing.own, 'whole_', ''));
-    END LOOP;
-    EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (MINVALUE) TO (%L)', name, name || '_' || week,
-      first_event_id(until_at));
-    EXECUTE format('ALTER TABLE %I DROP CONSTRAINT ck_weeks', name || '_' || week);
+    PERFORM become_first_partition(name, week, first_event_id(until_at)::text);
   END LOOP;
   CREATE TRIGGER webhook_event_takes_its_key BEFORE INSERT ON webhook_events
     FOR EACH ROW WHEN (NEW.dedup_key IS NOT NULL) EXECUTE FUNCTION webhook_event_takes_its_key();

@@ -6,13 +6,13 @@ docs/decisions/0018-partitions.md says when that pays, and why the tables of eac
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
-from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from tests.partition_steps import EVENTS, take
 from tests.webhooks.conftest import NO_BREAKER, reply
 from worker.personal_data.archive import archive
 from worker.runs.retention.pace import RemovalPace
@@ -20,7 +20,6 @@ from worker.webhooks.delivery_queries import DeliveryFilter, attempts, deliverie
 from worker.webhooks.replay import replay_event
 from worker.webhooks.retention import prune
 
-STEPS = (Path(__file__).parent / "event_partitions.sql").read_text().split("\n-- then")
 WHOLE = ("webhook_attempts", "webhook_deliveries", "webhook_events")
 AHEAD = 4
 
@@ -52,13 +51,7 @@ WEEKS = (
 def steps(engine: Engine) -> Iterator[str]:
     """Take one step after the other, so that what is done between them meets each state on the way."""
 
-    def take() -> Iterator[str]:
-        for step in STEPS:
-            with engine.begin() as connection:
-                connection.exec_driver_sql("--" + step.replace("%", "%%"))
-            yield step
-
-    return take()
+    return take(engine, EVENTS)
 
 
 @pytest.fixture
@@ -104,7 +97,7 @@ def test_tables_become_partitions_beside_deliveries(  # noqa: PLR0917 - fixtures
         for key in (f"step {number}", f"step {number}", "before"):
             publish(dedup_key=key)
         assert deliver().delivered == 1, step
-    made = 1 + len(STEPS)
+    made = 1 + len(EVENTS)
     assert len(receiver.received) == made
     assert rows(CHAINS) == [(made,) * 6], "each event with its delivery and its attempt"
     assert rows(FILES, whole=list(WHOLE)) == files, "the files of the tables are those of before: nothing was copied"
