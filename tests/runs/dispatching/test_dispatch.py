@@ -67,6 +67,39 @@ def test_runs_that_cannot_go_on_yet_do_not_hide_those_behind_them(sessions, conn
     assert [run.run_id for run in due(sessions, few)] == [run_id]
 
 
+@pytest.mark.parametrize("held", ["nobody", "everybody"])
+def test_a_pass_asks_nothing_of_those_behind_the_front(sessions, connect, ask, monkeypatch, held):
+    monkeypatch.setattr(dispatch, "_SMALLEST_PAGE", 10)
+    institution = "Nordea" if held == "everybody" else "Other"
+    for _ in range(60):
+        ask(connect(institution_name=institution), trigger=RunTrigger.SCHEDULE)
+    values = {"interactive": False, "page": 10, "redispatch": timedelta(seconds=60)}
+    with sessions() as session:
+        session.execute(
+            text(
+                "INSERT INTO bank_connector_circuits (connector_name, scope, state, open_until)"
+                " VALUES ('mock', 'Nordea', 'open', now() + interval '1 minute')"
+            )
+        )
+        session.execute(text("ANALYZE bank_import_runs, bank_connections"))
+        for way in ("seqscan", "sort", "hashjoin", "mergejoin"):
+            session.execute(text(f"SET LOCAL enable_{way} = off"))
+        for statement in (dispatch._POSTPONE, dispatch._WAITING):
+            plan = session.execute(text(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement.text}"), values).scalar_one()
+            assert max(rows_read(plan[0]["Plan"])) <= 10
+    with sessions() as session:
+        assert session.scalar(text("SELECT count(*) FROM bank_import_runs WHERE status = 'deferred'")) == (
+            10 if held == "everybody" else 0
+        )
+
+
+def rows_read(node):
+    """Yield how many rows each step of a plan read of its table."""
+    for child in node.get("Plans", ()):
+        yield from rows_read(child)
+    yield (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+
+
 def test_those_who_wait_have_shares_of_their_own(sessions, connect, ask):
     for _ in range(5):
         ask(connect(), trigger=RunTrigger.SCHEDULE)

@@ -2,16 +2,18 @@
 
 Any number of dispatchers may run at once; passes over one sort of runs follow one another, so that each counts what
 those before it published. Messages are published after the commit; a run whose message is lost is published again. A
-pass reads one page of what is due, never all that waits: what waits for a bank that is down is due when it is asked
+pass reads the front of what is due, never all that waits: what waits for a bank that is down is due when it is asked
 again. A message of no use does the work of a lost or late one: that of the run that waits longest.
 """
 
 import uuid
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import CursorResult, text
 from sqlalchemy.orm import Session
 
 from worker.db.prepared import prepared
@@ -21,7 +23,8 @@ from worker.runs.providers import circuit
 
 _PAGE_PER_PLACE = 10
 _SMALLEST_PAGE = 1000
-_POSTPONED_AT_ONCE = 10_000
+_MOST_LOOKS = 4
+"""How many pages a pass looks at to find one that is not mostly of runs that may not ask their banks yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,19 +62,24 @@ _MAY_ASK = f"""(c.rate_limited_until IS NULL OR c.rate_limited_until <= now())
 """SQL: no limit and no open circuit keeps run `r` of connection `c` from its bank."""
 
 # The CASE is the expression of idx_bank_import_runs_due: Postgres rewrites `(trigger <> 'schedule') = false` so that it
-# no longer matches the index. A running run with an expired lease is taken once the reaper emptied `dispatched_at`.
+# no longer matches the index.
+_FRONT = """front AS MATERIALIZED (
+      SELECT id, connection_id, user_id, attempt, coalesce(not_before, queued_at) AS ready_at FROM bank_import_runs
+      WHERE status IN ('queued', 'deferred') AND dispatched_at IS NULL
+        AND CASE trigger WHEN 'schedule' THEN 0 ELSE 1 END = CAST(:interactive AS int)
+        AND coalesce(not_before, queued_at) <= now()
+      ORDER BY coalesce(not_before, queued_at) LIMIT :page)"""
+"""SQL: the due runs of one sort that wait longest. Nothing is asked of those behind them, however many they are."""
+
+# A running run with an expired lease is taken once the reaper emptied `dispatched_at`.
 _WAITING = text(
     f"""
-    WITH waiting AS (
-      (SELECT r.id, r.user_id, c.connector_name, coalesce(r.not_before, r.queued_at) AS ready_at
-       FROM bank_import_runs r JOIN bank_connections c ON c.id = r.connection_id
-       WHERE r.status IN ('queued', 'deferred') AND r.dispatched_at IS NULL
-         AND CASE r.trigger WHEN 'schedule' THEN 0 ELSE 1 END = CAST(:interactive AS int)
-         AND coalesce(r.not_before, r.queued_at) <= now()
-         AND NOT EXISTS (SELECT 1 FROM bank_import_runs o
+    WITH {_FRONT}, waiting AS (
+      (SELECT r.id, r.user_id, c.connector_name, r.ready_at
+       FROM front r JOIN bank_connections c ON c.id = r.connection_id
+       WHERE NOT EXISTS (SELECT 1 FROM bank_import_runs o
                          WHERE o.connection_id = r.connection_id AND o.status = 'running')
-         AND {_MAY_ASK}
-       ORDER BY coalesce(r.not_before, r.queued_at) LIMIT :page)
+         AND {_MAY_ASK})
       UNION ALL
       (SELECT r.id, r.user_id, c.connector_name, r.queued_at
        FROM bank_import_runs r JOIN bank_connections c ON c.id = r.connection_id
@@ -87,21 +95,21 @@ _WAITING = text(
     SELECT id, user_id, connector_name, ready_at FROM waiting ORDER BY ready_at, id
     """  # noqa: S608 - constants
 )
-# All runs of a bank that most people use are due at once when a wait for it is over, and each pass would look at each.
-# Without an open circuit it reads nothing of the runs.
+# What may not ask its bank yet leaves the front until it may. Else it would hide those behind it, or each pass would
+# look at all of it. The CASE keeps Postgres from reading all that is due for each row of the front.
 _POSTPONE = text(
     f"""
-    UPDATE bank_import_runs held SET status = 'deferred', code = 'provider_down', not_before = found.open_until
-    FROM (
-      SELECT r.id, (SELECT max(k.open_until) {_OPEN_CIRCUITS}) AS open_until
-      FROM bank_import_runs r JOIN bank_connections c ON c.id = r.connection_id
-      WHERE EXISTS (SELECT 1 FROM bank_connector_circuits o WHERE o.state <> 'closed' AND o.open_until > now())
-        AND r.status IN ('queued', 'deferred') AND r.dispatched_at IS NULL
-        AND CASE r.trigger WHEN 'schedule' THEN 0 ELSE 1 END = CAST(:interactive AS int)
-        AND coalesce(r.not_before, r.queued_at) <= now()
-        AND NOT (CAST(:interactive AS int) = 1 AND r.attempt = 0) AND EXISTS (SELECT 1 {_OPEN_CIRCUITS})
-      ORDER BY coalesce(r.not_before, r.queued_at) LIMIT :page FOR UPDATE OF r SKIP LOCKED
-    ) found WHERE held.id = found.id
+    WITH {_FRONT}, held AS (
+      SELECT r.id, c.rate_limited_until,
+        CASE WHEN CAST(:interactive AS int) = 0 OR r.attempt > 0
+          THEN (SELECT max(k.open_until) {_OPEN_CIRCUITS}) END AS open_until
+      FROM front JOIN bank_import_runs r ON r.id = front.id JOIN bank_connections c ON c.id = r.connection_id
+      WHERE CASE WHEN r.dispatched_at IS NULL THEN r.status IN ('queued', 'deferred') END AND NOT ({_MAY_ASK})
+      FOR UPDATE OF r SKIP LOCKED
+    )
+    UPDATE bank_import_runs r SET status = 'deferred', not_before = greatest(held.rate_limited_until, held.open_until),
+      code = CASE WHEN held.rate_limited_until > now() THEN 'rate_limited' ELSE 'provider_down' END
+    FROM held WHERE r.id = held.id
     """  # noqa: S608 - constants
 )
 _MARK_PUBLISHED = text(
@@ -129,7 +137,7 @@ def take_due_runs(session: Session, *, interactive: bool, limits: DispatchLimits
     page = max(_SMALLEST_PAGE, _PAGE_PER_PLACE * limits.ahead)
     redispatch = timedelta(seconds=limits.redispatch_s)
     values = {"interactive": interactive, "redispatch": redispatch, "page": page}
-    session.execute(_POSTPONE, {"interactive": interactive, "page": _POSTPONED_AT_ONCE})
+    _postpone_held_runs(session, values)
     waiting = [_WaitingRun(**row) for row in session.execute(_WAITING, values).mappings()]
     chosen = [str(run.id) for run in choose(waiting, busy, limits)]
     if not chosen:
@@ -137,6 +145,15 @@ def take_due_runs(session: Session, *, interactive: bool, limits: DispatchLimits
     marked = session.execute(_MARK_PUBLISHED, {"ids": chosen, "redispatch": redispatch})
     triggers = {str(row.id): row.trigger for row in marked}
     return [DueRun(run_id=uuid.UUID(run_id), trigger=triggers[run_id]) for run_id in chosen if run_id in triggers]
+
+
+def _postpone_held_runs(session: Session, values: Mapping[str, Any]) -> None:
+    """Let the due runs of banks that may not be asked yet wait until they may, so that others come to the front."""
+    for _ in range(_MOST_LOOKS):
+        result = session.execute(_POSTPONE, values)
+        assert isinstance(result, CursorResult)
+        if result.rowcount <= values["page"] / 2:
+            return
 
 
 def read_under_way_in_turn(session: Session, *, interactive: bool, limits: DispatchLimits) -> UnderWay:
