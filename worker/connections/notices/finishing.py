@@ -7,7 +7,7 @@ import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import func, select, update
@@ -41,18 +41,18 @@ def finish_hosted_links(service: LinkService, apps: LinkApps, vault: Vault) -> i
     """Finish every link that a provider reported as done, and ask for its first run; return how many connections."""
     sessions = service.connection_service.sessions
     waiting = (
-        select(ReceivedNotice)
+        select(ReceivedNotice, (func.now() - ReceivedNotice.received_at >= TOKENS_LIVE).label("is_last_try"))
         .where(ReceivedNotice.handled_at.is_(None), ReceivedNotice.action == "link_finished")
         .where(ReceivedNotice.not_before <= func.now())
         .order_by(ReceivedNotice.received_at)
         .limit(BATCH)
     )
     with sessions() as session:
-        rows = session.scalars(waiting).all()
+        rows = session.execute(waiting).all()
     linked = 0
-    for row in rows:
+    for row, is_last_try in rows:
         try:
-            end = _finish(service, apps, vault, row)
+            end = _finish(service, apps, vault, row, is_last_try=is_last_try)
         except KeyProviderUnavailableError:
             end = _End()
         with sessions() as session:
@@ -106,7 +106,7 @@ def _written(end: _End) -> dict[str, Any]:
     }
 
 
-def _finish(service: LinkService, apps: LinkApps, vault: Vault, row: ReceivedNotice) -> _End:
+def _finish(service: LinkService, apps: LinkApps, vault: Vault, row: ReceivedNotice, *, is_last_try: bool) -> _End:
     """Return how the notice ends, and the connections it led to. Raises: KeyProviderUnavailableError."""
     if row.user_id is None:
         return _End(result="unknown_link")
@@ -123,7 +123,7 @@ def _finish(service: LinkService, apps: LinkApps, vault: Vault, row: ReceivedNot
         return _failed(row, error.code)
     if not link.left:
         return _End(result="linked" if link.made else "finished_before", made=link.made)
-    if datetime.now(UTC) - row.received_at >= TOKENS_LIVE:
+    if is_last_try:
         return replace(_failed(row, "provider_down"), made=link.made)
     return _End(made=link.made, left=_sealed_again(vault, row, [one for one in link.left if one is not None]))
 
