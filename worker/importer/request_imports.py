@@ -31,7 +31,7 @@ from worker.importer.outcome import (
 )
 from worker.importer.run_closing import RunFindings
 from worker.importer.store.account_share import AccountShare, share_of, with_present_account
-from worker.importer.store.accounts.exchanged_ids import account_told
+from worker.importer.store.accounts.exchanged_ids import account_of_unknown_rows
 from worker.importer.store.accounts.listed import save_connection_cursor, update_balance
 from worker.importer.store.accounts.recognised_later import ask_whether_one_account
 from worker.importer.store.accounts.replaced import account_or_old_one
@@ -75,8 +75,8 @@ class RequestImports:
         self.failed: set[int] = set()
         self.balances: dict[int, StatedBalances] = {}
         self.told_again: Counter[int] = Counter()
-        self._imported_as: dict[tuple[int, str], AccountState] = {}
-        self._exchanged: set[int] = set()
+        self._imported_as: dict[tuple[int, str], AccountState] = {}  # what an account turned out to be
+        self._exchanged: set[int] = set()  # that changed places in this run: a second time is a question
 
     def accounts_of(self, request: FetchRequest) -> list[AccountState]:
         """Return the accounts of a request; one that was imported as an older account is that one from then on.
@@ -195,23 +195,23 @@ class RequestImports:
         try:
             return self.commit(lambda session: self._recognise_and_write(session, share, before))
         except UnknownRowsError:
-            told = self.commit(lambda session: self._account_told(session, share))
+            told = self.commit(lambda session: self._account_of_unknown_rows(session, share))
         if told is None:
             return None
-        of_told = replace(self._share(share.request, told, share.delivery), is_told=True)
+        of_told = replace(self._share(share.request, told, share.delivery), is_decided=True)
         return self.commit(lambda session: self._recognise_and_write(session, of_told, before))
 
-    def _account_told(self, session: Session, share: AccountShare) -> AccountState | None:
+    def _account_of_unknown_rows(self, session: Session, share: AccountShare) -> AccountState | None:
         """Return the account whose rows a share has; where two changed places, each is asked for by its new id."""
-        account = share.account
-        told = account_told(session, share, may_exchange=account.id not in self._exchanged)
-        if told is not None and told.id != account.id:
-            self._exchanged |= {account.id, told.id}
-            found = [one for one in load_accounts(session, self.job.connection_id, None) if one.id == account.id]
+        told = account_of_unknown_rows(session, share, may_exchange=share.account.id not in self._exchanged)
+        if told is not None and told.id != share.account.id:
+            self._exchanged |= {share.account.id, told.id}
+            found = [one for one in load_accounts(session, self.job.connection_id, None) if one.id == share.account.id]
             self._imported_as |= {(told.id, one.external_id): one for one in found}
         return told
 
     def _present(self, account: AccountState) -> AccountState:
+        """Return the account that one turned out to be when it was imported, and so on until one is itself."""
         present = self._imported_as.get((account.id, account.external_id), account)
         return account if present is account else self._present(present)
 
@@ -237,7 +237,7 @@ class RequestImports:
             account = account_or_old_one(session, share)
             if account is None:
                 return None
-            share = replace(self._share(share.request, account, share.delivery), is_told=share.is_told)
+            share = replace(self._share(share.request, account, share.delivery), is_decided=share.is_decided)
         if (listed := share.delivery.accounts.get(share.account.external_id)) is not None:
             update_balance(session, share.account.id, listed)
         before(session)

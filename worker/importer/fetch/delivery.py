@@ -71,8 +71,13 @@ CURSOR_RESTARTS = 3
 """How often a delivery is begun whose cursor the provider voids."""
 
 DEFAULT_BURST_WAIT_S = 2.0
+"""How long the first of these waits is where the bank names none (s); each further one is twice as long."""
+
 SECOND_TRY_S = 1.0
+"""How long after an outage the second try is made (s)."""
+
 _JITTER_S = 0.5
+"""By how much these waits differ at random, so that runs do not ask all at once (s)."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -40,7 +40,7 @@ class AccountShare:
         is_whole: The delivery holds all that was asked for of the account.
         rules: What decisions about its rows depend on.
         target: Where its rows are written.
-        is_told: It was decided that the rows are the account's, though none of them is known.
+        is_decided: It was decided that the rows are the account's, though none of them is known.
     """
 
     job: Job
@@ -56,7 +56,7 @@ class AccountShare:
     is_whole: bool
     rules: RowRules
     target: WriteTarget
-    is_told: bool = False
+    is_decided: bool = False
 
     def read(self, transactions: Sequence[FingerprintedTransaction], stored: StoredKeys) -> SliceRows:
         """Read rows of the share, by what is stored that they may be."""

@@ -33,6 +33,7 @@ from worker.models import BankConnectionAccount
 from worker.runs.states import Counts
 
 SAMPLED_MOMENTS = 500
+"""Of how many rows the time of day is compared to see whether the bank writes days as moments."""
 ONE_DAY = timedelta(days=1)
 
 
@@ -44,8 +45,8 @@ def import_share(session: Session, share: AccountShare, context: ImportContext) 
     seen = SeenRows(new_ids=SeenIds(share.rows) if fresh else None)
     removed = removable_ids(session, account.id, delivery.removed_ids(account.external_id))
     rejections = [*share.rejected]
-    with closing(_read_slices(share, first_load=seen.first_load)) as parts:
-        for slice_ in parts:
+    with closing(_read_slices(share, first_load=seen.first_load)) as read:
+        for slice_ in read:
             context.check()
             tally.rows_with_balance += rows_with_balance(slice_.transactions, share.read_context)
             rejections += import_slice(session, share, slice_, removed, seen, tally)

@@ -83,7 +83,7 @@ def _decide_and_write(
     if rows.known:
         coverage = coverage.as_told_by(rows.lines)
     found = match_slice(rows, coverage, share.read_context, rules)
-    if found.none_known and not (share.is_told or seen.row_ids):
+    if found.none_known and not (share.is_decided or seen.row_ids):
         raise UnknownRowsError
     full = load_undecided(session, account.id, found, removed)
     corrected = correct_matches(found, full, coverage, rules, first_load=seen.first_load)

@@ -28,6 +28,8 @@ MAX_DAYS_AHEAD = 31
 """How far a row may move that was booked for a day to come."""
 
 MIN_MIGRATED = 3
+"""Fewer withdrawn rows are no migration: each is matched by its words."""
+
 COST_PER_DAY = 0.05
 COST_UNLIKE = 2.0
 """What a day and unlike words cost a match. Pending and posted rows compete for the same lines by these costs."""

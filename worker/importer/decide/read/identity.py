@@ -6,7 +6,11 @@ from hashlib import blake2b
 
 DIGEST_BYTES = 16
 MAX_PLAIN_ID_BYTES = 64
+"""A longer id is stored as its digest: identities lie in an index."""
+
 _LONGEST = 1000
+"""How many digits of an amount are written out."""
+
 _QUIET = Context(prec=28, traps=[])
 """Computes with NaN and infinities as well: a record gets its identity before it is known whether it can be read."""
 

@@ -41,7 +41,7 @@ _ANSWER = text(
 )
 
 
-def account_told(session: Session, share: AccountShare, *, may_exchange: bool) -> AccountState | None:
+def account_of_unknown_rows(session: Session, share: AccountShare, *, may_exchange: bool) -> AccountState | None:
     """Return the account that a share of unknown rows is of: its own, or the other one; None where the user is asked.
 
     Args:

@@ -10,7 +10,9 @@ from typing import IO, Any
 from psycopg2.extras import execute_values
 from sqlalchemy.orm import Session
 
-_PART_ROWS = 250
+_COPIED_ROWS = 250
+"""How many rows are written out for COPY at a time, while the server takes in those before."""
+
 _BACKSLASH = "\0"
 """Stands for the backslashes that COPY's format needs until a part is known to hold no other; Postgres has no NUL."""
 
@@ -18,6 +20,7 @@ _NULL = _BACKSLASH + "N"
 _SPECIAL = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 _PAGE_ROWS = 1000
+"""How many rows one statement with a VALUES list holds."""
 
 
 def array_text(values: Iterable[int | str | Decimal | None]) -> str:
@@ -59,7 +62,7 @@ class _Lines:
 
     def read(self, _size: int = -1) -> str:
         """Return the next part, empty at the end."""
-        return copied_rows(list(islice(self._rows, _PART_ROWS)))
+        return copied_rows(list(islice(self._rows, _COPIED_ROWS)))
 
 
 def copied_rows(rows: Sequence[Sequence[Any]]) -> str:
