@@ -5,6 +5,7 @@ from sqlalchemy.exc import DBAPIError
 
 from tests.importer.bank import Harness
 from tests.partition_steps import HISTORY, take
+from worker.personal_data.traces import search
 from worker.runs.states import RunKind
 
 FILES = "SELECT pg_relation_filenode(oid) FROM pg_class WHERE oid IN (SELECT tableoid FROM {} LIMIT 1)"
@@ -69,6 +70,10 @@ def test_runs_are_told_and_taken_back_whose_changes_lie_in_several_months(harnes
     harness.bank.buy("-4.00", "New", external_id="c")
     assert harness.refresh().counts.created == 1
     assert len(harness.sql(PLACES.format("bank_transaction_changes"))) == 2
+    with harness.sessions() as session:
+        found = [trace.table for trace in search(session, ["Coffee"], user_id=harness.user_id).traces]
+    assert found.count("bank_transaction_changes") == 1
+    assert not [table for table in found if table[-1].isdigit()], "a person is looked for in whole tables"
     harness.run(RunKind.REVERT, target_run_id=first_id)
     assert harness.amounts() == ["-4.00"]
     harness.sql("DELETE FROM bank_import_runs")
