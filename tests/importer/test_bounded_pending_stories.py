@@ -8,6 +8,7 @@ import pytest
 from tests.importer.bank import CURSOR, WINDOWED
 from worker.connectors.base import RemovedTransaction
 from worker.importer.decide.pending import near_pairs
+from worker.importer.store.pending.booked_beside import load_rows_beside
 from worker.runs.run_queries import run_of
 from worker.runs.states import RunStatus
 
@@ -160,3 +161,15 @@ def test_a_run_says_how_many_rows_were_not_compared_with_all_that_they_may_repla
     harness.refresh()
     with harness.sessions() as session:
         assert run_of(session, harness.run_id)["report"]["rows_not_compared"] == {"replaced": 2}
+
+
+def test_pending_rows_are_compared_with_bookings_of_other_amounts_only_once_they_are_told_for_long(harness):
+    for number in range(1, 5):
+        harness.bank.buy(f"-{number}.00", external_id=f"posted-{number}")
+        harness.bank.buy(f"-{number + 3}.00", external_id=f"pending-{number}", pending=True)
+    harness.refresh()
+    pending = [row.id for row in harness.sql("SELECT id FROM bank_transactions WHERE state = 'pending'")]
+    ((account_id,),) = harness.sql("SELECT id FROM bank_connection_accounts")
+    with harness.sessions() as session:
+        pairs = [len(load_rows_beside(session, account_id, (), long).pairs) for long in ((), pending[:1], pending)]
+    assert pairs == [1, 4, 16], "300 beside 5,700 posted ones were 1.7 million pairs, and half a gigabyte"

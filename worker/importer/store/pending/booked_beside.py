@@ -45,6 +45,7 @@ _BESIDE = text(
     FROM bank_transactions p JOIN bank_transactions q ON q.account_id = p.account_id AND q.state = 'posted'
       AND q.amount * p.amount > 0 AND q.currency = p.currency AND q.pending_external_id IS NULL
       AND q.effective_on BETWEEN p.effective_on AND p.effective_on + CAST(:max_days AS int)
+      AND (q.amount = p.amount OR p.id = ANY(CAST(:told_long AS bigint[])))
     LEFT JOIN bank_transaction_aliases a
       ON a.account_id = p.account_id AND a.identity = p.identity AND a.transaction_id = q.id
     LEFT JOIN bank_match_suggestions s ON s.kind = 'twin'
@@ -79,13 +80,17 @@ _REBASE = text(
 _GO_IF_POSTED = text("UPDATE bank_transactions SET state = 'removed' WHERE id = :id AND state = 'posted'")
 
 
-def load_rows_beside(session: Session, account_id: int, went: Collection[int] = ()) -> RowsBeside:
+def load_rows_beside(
+    session: Session, account_id: int, went: Collection[int] = (), told_long: Collection[int] = ()
+) -> RowsBeside:
     """Return the pending rows of an account that stand for a purchase, with the posted ones that they may have become.
 
     Args:
         went: Rows that were pending, and count as well.
+        told_long: Rows that may have become posted ones of another amount, too.
     """
-    values = {"account_id": account_id, "went": list(went), "max_days": MAX_DAYS_TO_POST}
+    values: dict[str, object] = {"account_id": account_id, "max_days": MAX_DAYS_TO_POST}
+    values |= {"went": list(went), "told_long": list(told_long)}
     found = session.execute(_BESIDE, values).all()
     if not found:
         return RowsBeside()

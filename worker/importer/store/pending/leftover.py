@@ -124,8 +124,11 @@ def decide_pending(
     waiting = [WaitingRow(**row._asdict()) for row in session.execute(_PENDING, values)]
     if not waiting:
         return set()
-    beside = load_rows_beside(session, account.id, {row.id for row in waiting if row.state == State.REMOVED})
-    decided = decide_waiting(waiting, beside, grace_days=job.options.pending_grace_days, by_cursor=by_cursor)
+    grace_days = job.options.pending_grace_days
+    went = {row.id for row in waiting if row.state == State.REMOVED}
+    told_long = {row.id for row in waiting if row.days >= grace_days} - went
+    beside = load_rows_beside(session, account.id, went, told_long)
+    decided = decide_waiting(waiting, beside, grace_days=grace_days, by_cursor=by_cursor)
     hiding = load_in_full(session, decided.hiding_ids)
     months = _remove(session, target, [*decided.booked, *hiding.values()])
     asked_pairs = ((*ids_of(pair), Reason.STILL_PENDING) for pair in decided.asked_pairs)
