@@ -6,10 +6,11 @@ from pathlib import Path
 import worker
 
 ROOT = Path(worker.__file__).parent
-WRITES = re.compile(r"(INSERT INTO|UPDATE|DELETE FROM) expenses\b|\b(insert_expenses|update_expenses|set_categories)\(")
+FUNCTIONS = "insert_expenses|insert_whole|update_expenses|set_categories"
+WRITES = re.compile(rf"(INSERT INTO|UPDATE|DELETE FROM) expenses\b|\b({FUNCTIONS})\(")
 ANNOUNCES = "outbox.record_expenses("
-# The erasure of a person deletes their subscriptions and events as well.
-WITHOUT_EVENTS = {"personal_data/erasure.py"}
+# The erasure of a person deletes their subscriptions and events as well; who calls `insert_whole` records the events.
+WITHOUT_EVENTS = {"personal_data/erasure.py", "importer/store/expenses/whole.py"}
 
 
 def test_every_module_that_writes_expenses_tells_events():
