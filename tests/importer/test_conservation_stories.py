@@ -284,11 +284,12 @@ WINDOWS_WITHOUT_IDS = replace(WINDOWED, id_class=IdClass.NONE, windows_complete=
         (FILES, 1, ["-3 Kiosk", "-20 Luigi", "-22 Luigi"], False),
         (FILES, 1, ["-22 Luigi"], False),  # the day may begin where the file before ended
         (FILES, 1, ["-3 Kiosk", "-22 Mario"], False),
+        (FILES, 1, ["-3 Kiosk", "-20 Mario"], True),
         (WINDOWS_WITHOUT_IDS, OVERLAP_DAYS, ["-3 Kiosk", "-22 Luigi"], True),
         (WINDOWS_WITHOUT_IDS, OVERLAP_DAYS, ["-3 Kiosk"], False),  # a bank may leave out a part of the first day
     ],
 )
-def test_a_row_of_whose_day_the_same_is_told_with_another_amount_alone_is_asked_about(
+def test_a_row_of_whose_day_the_same_is_told_with_another_amount_or_other_words_is_asked_about(
     harness, capabilities, days, told, asked
 ):
     harness.bank.capabilities = capabilities

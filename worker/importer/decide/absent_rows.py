@@ -159,13 +159,29 @@ def is_newly_absent(row: StoredRow, coverage: Coverage) -> bool:
     return row.state == State.PENDING or not coverage.begins_with(row.days)
 
 
-def told_with_another_amount(rows: Iterable[StoredRow], new: Iterable[Line]) -> set[int]:
-    """Return the undelivered posted rows of whose day a new line says the same with another amount.
+def told_otherwise(rows: Iterable[StoredRow], new: Iterable[Line]) -> set[int]:
+    """Return the undelivered posted rows of whose day a new line tells the same with another amount, or in other words.
 
-    The amount was corrected, or it is another purchase at the same shop: the user is asked whether the row is gone.
+    The bank corrected it, the user edited the file, or it is another purchase: the user is asked whether the row is
+    gone. Two ids of one amount are two purchases.
     """
-    told = {_said_of(line) for line in new if not line.pending}
-    return {row.id for row in rows if row.state == State.POSTED and _said_of(row) in told}
+    lines = [line for line in new if not line.pending]
+    said, money = set(map(_said_of, lines)), set(map(_money_of, lines))
+    without_id = {_money_of(line) for line in lines if line.identity is None}
+    return {
+        row.id
+        for row in rows
+        if row.state == State.POSTED
+        and (
+            _said_of(row) in said
+            or _money_of(row) in (money if row.has_content_identity(row.content_key) else without_id)
+        )
+    }
+
+
+def _money_of(one: Line | StoredRow) -> tuple[object, ...]:
+    """Return what a row says, but for its words."""
+    return one.days.stated_on, one.currency, one.amount
 
 
 def _said_of(one: Line | StoredRow) -> tuple[object, ...]:

@@ -11,7 +11,7 @@ from worker.importer.decide.absent_rows import (
     is_newly_absent,
     out_of_reach,
     removal_reason,
-    told_with_another_amount,
+    told_otherwise,
 )
 from worker.importer.decide.decisions import ExpenseEffect, NewRow, RowChange, RowIdentity, RowRules, Suggestion
 from worker.importer.decide.expenses.from_line import expense_of, has_expense, why_no_expense
@@ -157,7 +157,7 @@ def _newly_absent(
 ) -> list[int]:
     """Return the ids of undelivered rows that stay, to be marked as absent from now on."""
     held = [row for row in staying if _was_to_be_told(row, matches, evidence)]
-    corrected = told_with_another_amount(held, new) if held else set()
+    corrected = told_otherwise(held, new) if held else set()
     return [row.id for row in staying if is_newly_absent(row, evidence.coverage) or row.id in corrected]
 
 
