@@ -353,10 +353,19 @@ def test_two_accounts_that_are_listed_at_once_and_differ_are_two(harness, differ
         for number, row in enumerate(others[:2]):
             harness.bank.change(row, amount=Decimal(-900 - number))
     else:
-        for row in others:
-            harness.bank.change(row, description=f"Standing order {row.external_id}")
+        harness.bank.rows = [*harness.bank.rows[:7], *(reworded(row) for row in others[:7])]
     assert harness.refresh().status == RunStatus.SUCCEEDED
-    assert len(harness.amounts()) == 2 * HISTORY_ROWS
+    assert len(harness.amounts()) == len(harness.bank.rows)
+
+
+def test_two_accounts_that_have_many_days_and_amounts_in_common_are_asked_about_whatever_their_words(harness):
+    list_twice(harness)
+    harness.bank.rows = [*harness.bank.rows[:8], *(reworded(row) for row in harness.bank.rows[HISTORY_ROWS:][:8])]
+    assert (harness.refresh().code, len(harness.amounts())) == ("similar_account", 8)
+
+
+def reworded(row):
+    return replace(row, description=f"Standing order {row.external_id}")
 
 
 @pytest.mark.parametrize("external_id", ["Z", "A"], ids=["another id", "the same id"])
