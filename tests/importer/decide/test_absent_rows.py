@@ -35,6 +35,12 @@ CASES = {
     "posted, absent from a complete window": (
         POSTED, COMPLETE, PROMISED, {}, Reason.ABSENT_FROM_COMPLETE_WINDOW,
     ),
+    "posted, and older than all that a complete window tells": (
+        POSTED, replace(COMPLETE, told_from_on=DAY + timedelta(days=1)), PROMISED, {}, None,
+    ),
+    "posted, and as old as what a complete window tells": (
+        POSTED, replace(COMPLETE, told_from_on=DAY), PROMISED, {}, Reason.ABSENT_FROM_COMPLETE_WINDOW,
+    ),
     "posted, but completeness is not promised": (POSTED, COMPLETE, rules(), {}, None),
     "posted, on a day that was not asked for": (row(booking_on=BEFORE_JUNE), COMPLETE, PROMISED, {}, None),
     "posted, and bought before the days that were asked for": (

@@ -117,10 +117,11 @@ def removal_reason(
 ) -> Reason | None:
     """Return why an undelivered row is removed at the bank, or None while it stays.
 
-    A posted row goes when the provider promises complete windows and all days of the row are covered. A pending row
-    goes after it was absent for the days of grace (`pending_grace_days`, an option of the connection), and so does one
-    that was booked ahead and was absent from before its day. A removed row whose expense a revert restored is removed
-    again once a delivery covers its days.
+    A posted row goes when the provider promises complete windows and all days of the row are covered, unless the
+    delivery has nothing as old: a bank may give fewer days than it was asked for, and not say so. A pending row goes
+    after it was absent for the days of grace (`pending_grace_days`, an option of the connection), and so does one that
+    was booked ahead and was absent from before its day. A removed row whose expense a revert restored is removed again
+    once a delivery covers its days.
 
     Args:
         row: A stored row that the delivery does not have.
@@ -136,7 +137,7 @@ def removal_reason(
         return Reason.PENDING_VANISHED if waited and decidable else None
     if not covered:
         return None
-    if rules.windows_complete:
+    if rules.windows_complete and not _is_older_than_told(row, coverage):
         return Reason.ABSENT_FROM_COMPLETE_WINDOW
     return Reason.CALLED_OFF if _was_called_off(row, coverage, rules) else None
 
