@@ -232,6 +232,23 @@ def test_a_refresh_that_may_be_an_unchanged_one_keeps_what_it_read_of_many_accou
     assert attempts.clock.now_s <= 1.5 * len(names)
 
 
+@pytest.mark.parametrize("before", [14, 15])
+def test_a_large_account_that_comes_last_of_what_is_fetched_ahead_spends_one_attempt(harness, before):
+    names = [f"A{number:02}" for number in range(before)] + ["Z"]
+    harness.bank.accounts = [Account(external_id=name, name=name, currency="EUR") for name in names]
+    for name in names:
+        harness.bank.buy("-1.00", external_id=name, account_id=name)
+    for number in range(40):
+        on = TODAY - timedelta(days=number)
+        harness.bank.buy("-1.00", external_id=f"Z{number}", account_id="Z", booking_on=on)
+    harness.bank.page_rows = 2
+    for _ in range(2):
+        harness.refresh()
+    harness.bank.buy("-2.00", external_id="new", account_id="Z")
+    assert Attempts(harness, deadline_s=30)().status == "succeeded"
+    assert state(harness)[0] <= 2
+
+
 class EndlessConnector(SlowConnector):
     """Says with every page that there is more, under a cursor that was never there before."""
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from tests.conftest import maintain, named
 from tests.factories import make_connection
-from tests.schema.conftest import FINMIND_SQL
+from tests.schema.conftest import FINMIND_SQL, RELEASED, RELEASED_SQL
 from worker.db.engine import open_engine, open_sessions
 from worker.errors import ConfigurationError, ConflictError
 from worker.migrations.upgrading import initialise, upgrade
@@ -287,6 +287,18 @@ def test_beside_a_finmind_whose_role_owns_everything(finmind: Engine, first: str
         connection.execute(announced, {"id": user_id})
         connection.execute(text("DELETE FROM users WHERE id = :id"), {"id": user_id})
         assert connection.scalar(text("SELECT count(*) FROM bank_connections")) == 0
+    assert check_schema(finmind, Base.metadata) == []
+
+
+def test_a_deployment_makes_the_roles_on_the_schema_of_the_last_release_and_then_migrates_it(finmind: Engine) -> None:
+    with finmind.begin() as connection:
+        connection.exec_driver_sql(RELEASED_SQL.read_text().replace("%", "%%"))
+        connection.exec_driver_sql("CREATE TABLE finmind_worker_schema (version_num VARCHAR(32) PRIMARY KEY)")
+        connection.execute(text("INSERT INTO finmind_worker_schema VALUES (:released)"), {"released": RELEASED})
+    apply_roles(finmind, [])
+    upgrade(finmind)
+    with finmind.connect() as connection:
+        assert role_differences(connection) == []
     assert check_schema(finmind, Base.metadata) == []
 
 

@@ -30,6 +30,15 @@ def add_expenses(sessions, user_id: int, count: int) -> list[int]:
         )
 
 
+@pytest.mark.parametrize("key", [None, "import:2"], ids=["without a key", "with a key"])
+def test_an_event_whose_number_is_taken_is_not_left_out_in_silence(add_subscription, publish, rows, execute, key):
+    add_subscription("http://127.0.0.1:1/")
+    publish(dedup_key="import:1")
+    execute("ALTER TABLE webhook_events ALTER COLUMN sequence RESTART WITH 1")  # as in a promoted logical replica
+    publish(dedup_key=key)
+    assert rows(COUNT) == [(2,)]
+
+
 @pytest.mark.parametrize("count", [50, 500], ids=["few", "many, as a batch"])
 def test_an_import_writes_its_events_in_one_statement_for_the_subscribed_only(  # noqa: PLR0917 - fixtures
     sessions, engine, user_id, other_user_id, add_subscription, rows, count

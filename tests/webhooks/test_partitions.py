@@ -104,6 +104,15 @@ def test_tables_become_partitions_beside_deliveries(  # noqa: PLR0917 - fixtures
 
 
 @pytest.mark.usefixtures("partitioned")
+def test_an_event_whose_number_is_taken_is_written_in_partitions(add_subscription, publish, rows, execute):
+    add_subscription("http://127.0.0.1:1/")
+    publish(dedup_key="a")
+    execute("SELECT setval('webhook_events_sequence_seq', 1, false)")
+    publish(dedup_key="b")
+    assert rows("SELECT dedup_key FROM webhook_events ORDER BY 1") == [("a",), ("b",)]
+
+
+@pytest.mark.usefixtures("partitioned")
 def test_a_person_finds_their_events_in_partitions(  # noqa: PLR0917 - fixtures
     sessions, user_id, receiver, add_subscription, publish, deliver, rows, execute
 ):

@@ -148,7 +148,9 @@ def _try_unchanged(imports: RequestImports, listed: Sequence[Account]) -> Outcom
     asked = {account.external_id for request in requests for account in request.accounts}
     # Nothing is asked about an account that the bank lists no longer: its rows would be imported nowhere.
     same_list = asked <= ids
-    if same_list and imports.deliveries.prefetch_into(digest, requests) == imports.job.answer_digest:
+    # An attempt before this one may have used up its time in what it fetched ahead, and kept nothing.
+    is_first = imports.job.lease.attempt <= 1
+    if is_first and same_list and imports.deliveries.prefetch_into(digest, requests) == imports.job.answer_digest:
         outcome = copy_previous_run(imports.job, imports.context, requests, listed)
         if outcome is not None:
             return outcome

@@ -153,6 +153,35 @@ def test_an_open_circuit_holds_the_scheduled_runs_that_it_concerns(sessions, con
     assert held == (held_id, "provider_down", timedelta(0)), "no pass looks at it before it may go on"
 
 
+def test_a_person_waits_for_the_limit_of_a_bank_and_not_for_its_circuit(sessions, connect, ask):
+    connection_id = connect(institution_name="Nordea", rate_limited_until=datetime.now(UTC) + timedelta(seconds=30))
+    run_id = ask(connection_id, trigger=RunTrigger.SCHEDULE)
+    with sessions() as session:
+        session.execute(
+            text(
+                "INSERT INTO bank_connector_circuits (connector_name, scope, state, open_until)"
+                " VALUES ('mock', 'Nordea', 'open', now() + interval '30 minutes')"
+            )
+        )
+    assert due(sessions) == []
+    assert ask(connection_id) == run_id
+    with sessions() as session:
+        session.execute(text("UPDATE bank_connections SET rate_limited_until = now()"))
+    assert [run.run_id for run in due(sessions, interactive=True)] == [run_id]
+
+
+def test_runs_behind_running_ones_do_not_hide_others(sessions, connect, ask, take, monkeypatch):
+    monkeypatch.setattr(dispatch, "_SMALLEST_PAGE", 3)
+    monkeypatch.setattr(dispatch, "_PAGE_PER_PLACE", 1)
+    for _ in range(3):
+        connection_id = connect()
+        take(ask(connection_id))
+        ask(connection_id, dry_run=True)
+    run_id = ask(connect())
+    few = DispatchLimits(ahead=1, per_user=10, per_connector=50, redispatch_s=60)
+    assert [run.run_id for run in due(sessions, few, interactive=True)] == [run_id]
+
+
 def test_asking_for_a_scheduled_run_moves_it_to_the_front(sessions, connect, ask):
     connection_id = connect()
     run_id = ask(connection_id, trigger=RunTrigger.SCHEDULE)

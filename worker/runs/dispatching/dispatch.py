@@ -108,7 +108,8 @@ _POSTPONE = text(
       FOR UPDATE OF r SKIP LOCKED
     )
     UPDATE bank_import_runs r SET status = 'deferred', not_before = greatest(held.rate_limited_until, held.open_until),
-      code = CASE WHEN held.rate_limited_until > now() THEN 'rate_limited' ELSE 'provider_down' END
+      code = CASE WHEN held.open_until >= coalesce(held.rate_limited_until, now()) THEN 'provider_down'
+        ELSE 'rate_limited' END
     FROM held WHERE r.id = held.id
     """  # noqa: S608 - constants
 )
@@ -134,7 +135,8 @@ def take_due_runs(session: Session, *, interactive: bool, limits: DispatchLimits
         interactive: True for runs that a person waits for, False for scheduled ones; each has limits of its own.
     """
     busy = read_under_way_in_turn(session, interactive=interactive, limits=limits)
-    page = max(_SMALLEST_PAGE, _PAGE_PER_PLACE * limits.ahead)
+    # What waits behind a running run of its connection is at the front, too.
+    page = max(_SMALLEST_PAGE, _PAGE_PER_PLACE * limits.ahead) + busy.by_user.total()
     redispatch = timedelta(seconds=limits.redispatch_s)
     values = {"interactive": interactive, "redispatch": redispatch, "page": page}
     _postpone_held_runs(session, values)
