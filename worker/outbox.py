@@ -42,7 +42,7 @@ _RECORD_UNLESS_ANNOUNCED = text(
     f"""{_EVENT}
     WHERE NOT EXISTS (SELECT FROM webhook_events
       WHERE user_id = :user_id AND type = :type AND dedup_key = CAST(:dedup_key AS text))
-    """  # noqa: S608 - constants
+    """
 ).bindparams(bindparam("data", type_=JSONB))
 
 _EXPENSE = """jsonb_build_object(

@@ -166,3 +166,39 @@ def test_a_file_with_a_column_of_currencies_doubles_no_row_of_one_without(
     told = {(f"-{day}.50", code) for day in (*range(1, 12), 99)}
     assert len(folder.amounts()) == len(told)
     assert {(amount, currency) for _, amount, currency, _ in folder.expenses()} == told
+
+
+WORKING_DAYS = [day for day in range(5, 31) if day % 7 not in {3, 4}]
+HABITS = {  # two files of one account, the habit in them, and how often it was paid
+    "tickets of a morning and of an evening": (
+        "".join(f"2026-01-15,BVG tap {n} 08:0{n},-2.90\n" for n in range(4)),
+        "".join(f"2026-01-15,BVG tap {n} 18:3{n},-2.90\n" for n in range(4)),
+        ("-2.90", 8),
+    ),
+    "a coffee a day on either card": (
+        "".join(f"2026-01-{day:02},Card 1111 Coffee,-3.50\n" for day in WORKING_DAYS),
+        "".join(f"2026-01-{day:02},Card 2222 Coffee,-3.50\n" for day in WORKING_DAYS),
+        ("-3.50", 2 * len(WORKING_DAYS)),
+    ),
+}
+
+
+@pytest.mark.parametrize(("first", "second", "paid"), HABITS.values(), ids=HABITS)
+@pytest.mark.parametrize("apart", [True, False], ids=["one after the other", "at once"])
+def test_a_habit_is_no_other_form_of_export(drop_folder, first, second, paid, apart):
+    amount, times = paid
+    drop_folder.drop("a.csv", f"{HEAD}2026-01-04,Rent,-900.00\n{first}")
+    if apart:
+        drop_folder.refresh()
+    drop_folder.drop("b.csv", f"{HEAD}{second}2026-01-31,Gym,-30.00\n")
+    outcome = drop_folder.refresh()
+    assert drop_folder.amounts().count(amount) == times or outcome.status != RunStatus.SUCCEEDED
+
+
+def test_a_switch_of_the_form_of_export_with_few_days_in_common_doubles_nothing_in_silence(drop_folder):
+    drop_folder.stated["account"]["iban"] = "DE89370400440532013000"
+    drop_folder.drop("a.csv", HEAD + "".join(f"2026-01-{day:02},Shop {day},-{day}.50\n" for day in range(5, 21)))
+    drop_folder.refresh()
+    told = "".join(row(f"-{day}.50", f"202601{day:02}", f"F{day}", f"<NAME>KARTE {day}") for day in range(19, 28))
+    drop_folder.drop("b.ofx", bank(told).replace("usd", "EUR").replace("LEDGERBAL", "AVAILBAL"))
+    assert drop_folder.refresh().status != RunStatus.SUCCEEDED

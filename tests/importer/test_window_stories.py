@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import pytest
 
 from tests.importer.bank import CURSOR, TODAY, WINDOWED, Harness, ScriptedConnector
+from tests.importer.test_proof_stories import TellsComingDays
 from worker.connectors.base import Capabilities, IdClass, Page, RemovedTransaction, Scope
 from worker.connectors.errors import CursorInvalidError, ProviderUnavailableError
 from worker.runs.states import RunKind, RunStatus
@@ -219,3 +221,60 @@ def test_a_clock_that_was_ahead_once_does_not_stop_the_feed(harness, read_ahead)
         harness.refresh()
     assert sorted(harness.amounts()) == ["-3.00"] * 3 + ["-9.00"]
     assert watermark(harness) == harness.bank.today
+
+
+def days_ago(harness, days):
+    return harness.bank.today - timedelta(days=days)
+
+
+def open_questions(harness):
+    return harness.sql("SELECT count(*) FROM bank_match_suggestions WHERE status = 'open'")[0][0]
+
+
+@pytest.mark.parametrize("told", ["booked ahead", "pending"])
+@pytest.mark.parametrize("complete", [True, False], ids=["complete windows", "no promise"])
+def test_a_bank_of_30_days_takes_no_purchase_with_it_where_it_tells_nothing_that_is_booked(harness, told, complete):
+    harness.bank.capabilities = replace(WINDOWED, windows_complete=complete)
+    harness.connector = lambda: TellsComingDays(harness.bank)
+    for number in (2, 5, 9):
+        harness.bank.buy(f"-{number}", external_id=f"{number}", booking_on=days_ago(harness, number))
+    harness.refresh()
+    harness.day_later(40)
+    harness.bank.rows.clear()
+    if told == "pending":
+        harness.bank.buy("-700", "Rent", external_id="r", pending=True)
+    else:
+        harness.bank.buy("-700", "Rent", external_id="r", booking_on=days_ago(harness, -3))
+    harness.refresh()
+    assert len(harness.amounts()) == 4
+
+
+def test_rows_that_were_asked_about_stay_asked_when_an_older_one_goes_too(harness):
+    harness.bank.capabilities = replace(WINDOWED, windows_complete=False)
+    gone = [
+        harness.bank.buy(f"-{number}", external_id=f"{number}", booking_on=days_ago(harness, 20 + number))
+        for number in (1, 2, 3)
+    ]
+    harness.bank.buy("-9", external_id="kiosk", booking_on=days_ago(harness, 2))
+    harness.refresh()
+    harness.day_later()
+    harness.bank.rows = [row for row in harness.bank.rows if row not in gone[:2]]
+    assert (harness.refresh().code, open_questions(harness)) == ("rows_withdrawn", 2)
+    harness.day_later()
+    harness.bank.rows.remove(gone[2])
+    assert harness.refresh().code == "rows_withdrawn"
+    assert open_questions(harness) >= 2
+
+
+def test_the_oldest_day_that_is_told_is_one_of_the_bank_and_not_of_utc(sessions, user_id):
+    harness = Harness(sessions, user_id, options={"timezone": "America/Los_Angeles"})
+    harness.bank.capabilities = WINDOWED
+    at = partial(datetime, 2026, 6, tzinfo=UTC)
+    gone = harness.bank.buy("-5", external_id="g", booking_on=None, booking_at=at(9, 20, 11))
+    harness.bank.buy("-7", external_id="b", booking_on=None, booking_at=at(10, 4, 23))  # in the evening of 9 June
+    harness.bank.buy("-9", external_id="k", booking_on=None, booking_at=at(13, 20, 0))
+    harness.refresh()
+    harness.day_later()
+    harness.bank.rows.remove(gone)
+    harness.refresh()
+    assert harness.amounts() == ["-7.00", "-9.00"]

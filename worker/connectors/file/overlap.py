@@ -132,11 +132,13 @@ class Overlap:
         """Return whether the file has nearly all rows that it lacks of the files before, with other words or ids."""
         lacking = sum(self._lacking(key) for day in self._booked_in_file for key in self._booked.get(day, ()))
         waiting = Counter(held.facts for held in self._held if not held.row.pending)
-        found = sum(
-            min(count, sum(self._lacking(key) for key in {key for _, key in self._texts[facts]}))
+        found = {
+            facts: min(count, sum(self._lacking(key) for key in {key for _, key in self._texts[facts]}))
             for facts, count in waiting.items()
-        )
-        return found >= _MIN_RESTATED and found >= _MIN_SHARE_RESTATED * lacking
+        }
+        amounts = {held.row.amount for held in self._held if found.get(held.facts)}
+        restated = sum(found.values())
+        return len(amounts) >= _MIN_RESTATED and restated >= _MIN_SHARE_RESTATED * lacking
 
     def _lacking(self, key: bytes) -> int:
         """Return how many of the files before this file lacks of a row."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from itertools import groupby
 
 from worker.connectors.base import Window
 from worker.importer.decide.decisions import RowRules
@@ -101,8 +102,15 @@ def out_of_reach(undelivered: Iterable[StoredRow], coverage: Coverage) -> frozen
     Many a bank gives the last 90 days, say, whatever it is asked for, and does not say so. Then all rows before some
     day are absent, which says nothing of them, unless one was absent already when it was not as old.
     """
-    older = [row.id for row in undelivered if row.state == State.POSTED and _is_older_than_told(row, coverage)]
-    return frozenset(older) if len(older) >= MIN_OUT_OF_REACH else frozenset()
+    older = [row for row in undelivered if row.state == State.POSTED and _is_older_than_told(row, coverage)]
+    beyond: list[int] = []
+    longest: int | None = None  # what was absent before an older row was is gone: the bank gave its days then
+    for _day, rows in groupby(sorted(older, key=lambda row: row.days.day), key=lambda row: row.days.day):
+        of_day = list(rows)
+        beyond += [row.id for row in of_day if longest is None or (row.absent_days or 0) <= longest]
+        least = min(row.absent_days or 0 for row in of_day)
+        longest = least if longest is None else min(longest, least)
+    return frozenset(beyond) if len(beyond) >= MIN_OUT_OF_REACH else frozenset()
 
 
 def _is_older_than_told(row: StoredRow, coverage: Coverage) -> bool:

@@ -168,7 +168,9 @@ def _was_to_be_told(row: StoredRow, matches: IdentityMatches, evidence: Evidence
     """
     if row.absent_days is not None:
         return False
-    goes_back = any(match.line.days.day <= row.days.day for match in (*matches.unchanged, *matches.changed))
+    goes_back = any(match.line.days.day <= row.days.day for match in (*matches.unchanged, *matches.changed)) or any(
+        line.days.day < row.days.day for line in matches.new if not line.pending
+    )
     return evidence.coverage.must_have(row.days) or (row.id in evidence.maybe_restated and goes_back)
 
 

@@ -4,7 +4,7 @@ Each slice says for which days it has every row, and under which days its rows m
 of a long delivery are read back from the file of `fetch.staging`, one slice at a time.
 """
 
-from collections.abc import Collection, Generator
+from collections.abc import Collection, Generator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -12,7 +12,7 @@ from worker.connectors.base import Transaction, Window
 from worker.importer.decide.ids.duplicates import without_superseded_pending
 from worker.importer.decide.pending.match_posted import MAX_DAYS_TO_POST
 from worker.importer.decide.read.context import ReadContext
-from worker.importer.decide.read.days import UNDATED, rough_day
+from worker.importer.decide.read.days import UNDATED, rough_day, stated_day
 from worker.importer.decide.read.line import FingerprintedTransaction, fingerprint
 from worker.importer.decide.slice_rows import SliceRows
 from worker.importer.fetch.delivery import Delivery
@@ -36,7 +36,8 @@ class Slice:
         superseded: How many transactions were left out, because the same delivery has them posted or removes them.
         covers: The days of which the slice has every row, so that a stored row which it lacks is removed at the bank.
         days_cut_off: The days that were asked for, where the provider left something out.
-        is_first: It begins with the first day that was asked for.
+        told_from_on: The day of the oldest posted row, of a slice that begins with the first day that was asked for.
+            Where only pending rows are told, and what is booked ahead, it is the last day that was asked for.
         as_new: Its rows as they are where none of them is stored, if that was likely.
     """
 
@@ -44,16 +45,8 @@ class Slice:
     superseded: int
     covers: Window | None
     days_cut_off: Window | None = None
-    is_first: bool = False
+    told_from_on: date | None = None
     as_new: SliceRows | None = None
-
-    @property
-    def told_from_on(self) -> date | None:
-        """The day of the oldest posted row, of a slice that begins with the first day that was asked for."""
-        if not self.is_first or self.covers is None:
-            return None
-        days = (rough_day(item.transaction) for item in self.transactions if not item.transaction.pending)
-        return min((day for day in days if day != UNDATED), default=None)
 
     def span(self, today: date) -> tuple[date, date]:
         """Return the first and the last day under which rows of this slice may be stored already."""
@@ -113,8 +106,15 @@ def _slice(
         superseded=len(transactions) - len(rows),
         covers=covers,
         days_cut_off=days_cut_off,
-        is_first=is_first,
+        told_from_on=_told_from_on(rows, context, covers) if is_first and covers is not None else None,
     )
+
+
+def _told_from_on(rows: Sequence[Transaction], context: ReadContext, covers: Window) -> date | None:
+    if not rows:
+        return None
+    days = (stated_day(row, context) for row in rows if not row.pending)
+    return min((day for day in days if day is not None and day <= covers.to_on), default=covers.to_on)
 
 
 def _last_day(transactions: list[Transaction], context: ReadContext) -> date:

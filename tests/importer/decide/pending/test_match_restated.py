@@ -81,10 +81,10 @@ OTHER_WORDS = {
     "four of five": ([*CARDS, card(4)], [*SHOPS, shop(4), shop(5)], ALL | {4: 3}),
     "fewer, of a file that lacks some": (CARDS, [*SHOPS, shop(4)], {}),
     "of other days": ([card(n, n) for n in (1, 2, 3)], SHOPS, {}),
-    "equal amounts of a day, by their words": (
+    "equal amounts of a day, which may be a habit, by like words alone": (
         [card(n, amount="-9.20") for n in (1, 2)] + [line("-9.20", "Shop 3 KARTENZAHLUNG", context=UNTRUSTED)],
         [replace(one, known=replace(one.known, amount=CARDS[0].amount - 8)) for one in (shop(3), shop(4), shop(5))],
-        {3: 2, 4: 0, 5: 1},
+        {3: 2},
     ),
     "one more than before": ([*CARDS, card(1)], SHOPS, ALL),
 }  # fmt: skip

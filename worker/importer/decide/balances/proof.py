@@ -11,6 +11,7 @@ weekend may count what is booked for the next working day. The same holds of the
 that the opening amount was taken from, so that a difference is what the two places have between them.
 """
 
+import calendar
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -284,9 +285,14 @@ def _counted(books: Books, difference: Decimal) -> str | None:
         return EQUAL_DAYS if any(before_opening[:1]) and equal_days else BALANCES
     if (books.opening_pending or books.pending) and difference + books.opening_pending - books.pending == 0:
         return "pending_counted"
-    if difference in books.ahead:
+    if difference in books.ahead and is_no_working_day(books.balance_on, books.last):
         return "coming_days_counted"
     return "opening_day_not_counted" if difference in before_opening[: None if books.lagged_by else 1] else None
+
+
+def is_no_working_day(day: date | None, last: Sequence[Decimal]) -> bool:
+    """Return whether a bank may book nothing on a day: of a weekend, or one on which nothing is booked."""
+    return day is not None and (day.weekday() >= calendar.FRIDAY or not any(last[:1]))
 
 
 def _left_out(books: Books, difference: Decimal, *, days: int) -> list[Decimal]:

@@ -19,11 +19,16 @@ from worker.words import payment_text, words_apart
 MIN_SHARE_RESTATED = 0.8
 """This share at least of the rows that the days lack has a line of its own of the same amount and day."""
 
+MIN_AMOUNTS_RESTATED = 3
+"""Of fewer amounts they may be a habit: a coffee a day of two cards, the tickets of a morning and of an evening."""
+
 
 def choose_restated(matching: OneToOne[Line, UnmatchedRow]) -> None:
     """Match rows with more or fewer words of the same money and day; where most rows are lacking, with any words."""
-    pairs = sum(1 for _pair in matching.pairs_in_order(_money_and_day_of_line, _money_and_day_of_row))
-    in_other_words = most_are_restated(pairs, (candidate for _, candidate in matching.free_rights()))
+    pairs = list(matching.pairs_in_order(_money_and_day_of_line, _money_and_day_of_row))
+    amounts = len({matching.items(pair)[0].amount for pair in pairs})
+    lacking = (candidate for _, candidate in matching.free_rights())
+    in_other_words = amounts >= MIN_AMOUNTS_RESTATED and most_are_restated(len(pairs), lacking)
     for line_key, row_key in _RESTATED_KEYS:
         matching.choose(NearPairs(matching, line_key, row_key), _rate_restated)
     if in_other_words:

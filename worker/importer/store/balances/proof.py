@@ -1,6 +1,5 @@
 """Reads the bank's balance and the account's rows, and compares them with `decide.balances.proof`."""
 
-import calendar
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -28,6 +27,7 @@ from worker.importer.decide.balances.proof import (
     Books,
     DayEnd,
     check_day_ends,
+    is_no_working_day,
     prove,
 )
 from worker.importer.decide.balances.running import RowWithBalance, day_ends
@@ -170,8 +170,7 @@ def _prove(session: Session, job: Job, account: BankConnectionAccount, zone: Zon
     if sums.in_other_currencies:
         return BalanceProof(result="unproven", reason="other_currencies", balance_on=balance_on)
     # Nothing says yet whether a balance of a weekend counts what is booked for the next working day: one after it does.
-    weekend = balance_on is not None and balance_on.weekday() >= calendar.FRIDAY
-    opens = opens and not (weekend and any(sums.ahead))
+    opens = opens and not (is_no_working_day(balance_on, sums.last) and any(sums.ahead))
     if opens and booked is not None and balance_on is not None:
         first_on = sums.first_on or balance_on
         # It opens on the first day that was read, for a row that the bank moves by a day still counts.
