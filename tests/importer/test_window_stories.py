@@ -245,7 +245,7 @@ def test_a_bank_of_30_days_takes_no_purchase_with_it_where_it_tells_nothing_that
         harness.bank.buy("-700", "Rent", external_id="r", pending=True)
     else:
         harness.bank.buy("-700", "Rent", external_id="r", booking_on=days_ago(harness, -3))
-    harness.refresh()
+    assert harness.refresh().report["rows_out_of_reach"] == 3
     assert len(harness.amounts()) == 4
 
 

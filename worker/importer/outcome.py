@@ -106,6 +106,7 @@ class AccountTally:
         late_days: By how many days new rows lay before the watermark, at most.
         reached_from_on: The first day that the bank still gives, where it was asked for older ones; None where it gave
             all that it was asked for.
+        out_of_reach: Known posted rows of the days before.
         rows_with_balance: The delivered rows that state the balance after them.
         told_again: Rows without an id that a list of changes told alone, and that equal known ones: nothing but the
             whole list, or a balance, says whether they are those or more equal purchases.
@@ -117,6 +118,7 @@ class AccountTally:
     warnings: set[str] = field(default_factory=set)
     late_days: int = 0
     reached_from_on: date | None = None
+    out_of_reach: int = 0
     rows_with_balance: list[RowWithBalance] = field(default_factory=list)
     told_again: int = 0
     not_compared: int = 0
@@ -133,6 +135,7 @@ class AccountTally:
         delivered_changes = sum(change.line is not None for change in plan.changes)
         unchanged = len(plan.unchanged) + same
         self.not_compared += plan.not_compared
+        self.out_of_reach += plan.out_of_reach
         self.told_again += plan.told_again
         self.counts += Counts(
             created=len(plan.creates) - linked,

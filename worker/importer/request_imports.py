@@ -171,6 +171,7 @@ class RequestImports:
         self._imported_as[account.id, account.external_id] = share.account
         self.findings.warnings |= tally.warnings
         self.findings.rows_not_compared["replaced"] += tally.not_compared
+        self.findings.rows_out_of_reach += tally.out_of_reach
         self.told_again[share.account.id] += tally.told_again
         balances = self.balances.setdefault(share.account.id, StatedBalances())
         of_account = (stated for stated in delivery.balances if stated.account_id == share.account.external_id)

@@ -33,6 +33,7 @@ class RunFindings:
         stopped_by: The error that ended it before all accounts were read.
         rows_not_imported: Delivered rows of accounts that this run does not import, by the account's standing.
         rows_not_compared: Rows that have too many others near them to be compared with all, by what they may be.
+        rows_out_of_reach: Known posted rows that are older than all that the bank told: it is taken to give fewer days.
         elsewhere: Counts of those rows, and of records that belong to no account.
         digest: The digest of its response, while the response can be recognised again.
     """
@@ -41,6 +42,7 @@ class RunFindings:
     warnings: set[str] = field(default_factory=set)
     rows_not_imported: Counter[str] = field(default_factory=Counter)
     rows_not_compared: Counter[str] = field(default_factory=Counter)
+    rows_out_of_reach: int = 0
     elsewhere: Counts = field(default_factory=Counts)
     digest: ResponseDigest | None = None
 
@@ -63,6 +65,9 @@ def close_run(
         report["rows_not_imported"] = dict(findings.rows_not_imported)
     if not_compared := +findings.rows_not_compared:
         report["rows_not_compared"] = dict(not_compared)
+    may_be_repeated = not report
+    if findings.rows_out_of_reach:
+        report["rows_out_of_reach"] = findings.rows_out_of_reach
     problem = _lost_rows(findings) or problem_of_connection(session, job.connection_id)
     outcome = outcome_of(
         results, findings.stopped_by, context.now(), report, elsewhere=findings.elsewhere, problem=problem
@@ -71,7 +76,7 @@ def close_run(
         save_connection_problem(session, job.connection_id, problem)
     close(session, job.lease, outcome)
     digest = findings.digest.value() if findings.digest else None
-    if digest is not None and outcome.code == "nothing_new" and not report:
+    if digest is not None and outcome.code == "nothing_new" and may_be_repeated:
         remember(session, job, digest)
     return outcome
 

@@ -64,7 +64,7 @@ class Plan:
     Attributes:
         newly_absent: Ids of rows to be marked as absent from now on.
         returned: Ids of rows that are no longer absent.
-        out_of_reach: The bank gives the first days no more that it was asked for.
+        out_of_reach: So many known posted rows are of days that the bank gives no more though it was asked for them.
         expenses: The user's own expenses that rows are linked with or suggested for, as they were read.
         not_compared: So many new rows were not compared with all rows that they may replace.
         told_again: How many unchanged rows may be more purchases that equal them: rows without an id that a list of
@@ -76,7 +76,7 @@ class Plan:
     suggestions: Sequence[Suggestion] = ()
     returned: Sequence[int] = ()
     newly_absent: Sequence[int] = ()
-    out_of_reach: bool = False
+    out_of_reach: int = 0
     unchanged: Sequence[IdentityMatch] = ()
     expenses: Sequence[Counterpart] = ()
     not_compared: int = 0
@@ -144,7 +144,7 @@ def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> 
         suggestions=found.suggestions,
         returned=[*matches.returned, *returned],
         newly_absent=_newly_absent([row for row in left_over if row.id not in tombstoned], new, matches, evidence),
-        out_of_reach=bool(beyond),
+        out_of_reach=len(beyond),
         unchanged=matches.unchanged,
         expenses=found.users_expenses,
         not_compared=len(not_compared),
