@@ -191,3 +191,28 @@ def test_a_command_that_is_stopped_at_any_moment_says_so_in_one_line(
         stopped = code == 130 and len(said.splitlines()) == 1
         assert unsaid or stopped or (code, said) == undisturbed, (moment_s, code, said)
     assert not list((home / "tmp").iterdir())
+
+
+WRAPS = """
+import os, signal, sys, time
+from worker.cli import main
+def stopped_inside_a_library(*_, **__):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(10)
+    except BaseException:
+        raise ValueError("what the library says of it")
+main._load = stopped_inside_a_library
+sys.argv = ["finmind-worker", "status"]
+from worker.__main__ import main
+main()
+"""
+
+
+def test_a_stop_that_a_library_passes_on_as_an_error_of_its_own_is_a_stop(home, environment):
+    """pydantic makes a SchemaError of it while it builds a model."""
+    done = subprocess.run(
+        [sys.executable, "-c", WRAPS], cwd=home, env=environment, text=True, capture_output=True, timeout=PATIENCE_S,
+        check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (130, "stopped\n")

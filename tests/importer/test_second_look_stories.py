@@ -12,6 +12,7 @@ from tests.importer.bank import CURSOR, TODAY, Harness
 from worker.connections.connection_queries import find
 from worker.connections.removal import forget
 from worker.connectors.base import Account
+from worker.importer.actions.suggestions import accept, list_suggestions
 from worker.importer.decide.sources.rows import MAX_DAYS_ALIKE
 from worker.importer.store.expenses.locks import ExpensesChangedError
 from worker.runs.states import RunKind
@@ -527,3 +528,26 @@ def test_runs_of_two_sources_without_news_change_nothing(one_account, seed):
         harness.sql("UPDATE bank_connections SET answer_digest = NULL, answer_run_id = NULL")
         harness.refresh()
     assert one_account[0].expenses() == settled
+
+
+def test_an_answer_about_a_balance_is_no_look_at_what_was_typed_before_it(harness):
+    on = TODAY - timedelta(days=400)
+    harness.bank.buy("-4.20", "Cafe Central", external_id="1", booking_on=on)
+    harness.bank.buy("-1", "Tram", external_id="first")
+    harness.bank.balance("50")
+    harness.refresh()
+    for number in range(3):
+        harness.day_later()
+        harness.bank.buy("-1", f"Tram {number}", external_id=f"t{number}")
+        harness.bank.balance(str(99 - number))
+        harness.refresh()
+    harness.sql("UPDATE bank_import_run_accounts SET finished_at = finished_at - INTERVAL '5 days'")
+    type_in(harness, "4.20", "Cafe Central", on)
+    harness.sql("UPDATE expenses SET created_at = now() - INTERVAL '3 days' WHERE id = (SELECT max(id) FROM expenses)")
+    with harness.sessions() as session:
+        (question,) = list_suggestions(session, harness.user_id)
+        accept(session, question.id, user_id=harness.user_id)
+    harness.day_later()
+    harness.bank.balance("97")
+    harness.refresh()
+    assert harness.amounts().count("-4.20") == 1

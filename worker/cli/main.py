@@ -13,6 +13,7 @@ from worker.cli.command_line import running
 from worker.cli.failures import Failure, explain
 from worker.cli.output import say
 from worker.process.core_dumps import forbid_core_dumps
+from worker.process.interruption import raise_stop_again
 
 COMMANDS = {
     "up": "worker.cli.local:up",
@@ -95,6 +96,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         with running(given):
             code = typer.main.get_command(app).main(args=given, prog_name="finmind-worker", standalone_mode=False)
     except Exception as error:
+        raise_stop_again()
         if "--debug" in given[:1]:
             raise
         return _report(explain(error))

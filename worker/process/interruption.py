@@ -16,6 +16,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _AGAIN_S = 0.2
 _TRIES = 10
 _AT_ONCE: list[Callable[[], object]] = []
+_RAISED: list["StoppedByPersonError"] = []
 _EXPECTED, _NOTICED, _HELD = threading.Event(), threading.Event(), threading.Event()
 
 
@@ -32,6 +33,7 @@ class StoppedByPersonError(BaseException):
         self.words = "stopped"
         self.exit_code = 128 + number
         _NOTICED.set()
+        _RAISED.append(self)
 
 
 def expect_interrupts() -> None:
@@ -48,6 +50,12 @@ def expect_interrupts() -> None:
 def pass_over_interrupts() -> None:
     """Let the process end undisturbed. Only what is ignored stays so while Python itself ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def raise_stop_again() -> None:
+    """Raise the stop of a command that expects one, where a library passed it on as an error of its own."""
+    if _EXPECTED.is_set() and _RAISED:
+        raise _RAISED[-1]
 
 
 def at_interrupt(end: Callable[[], object]) -> bool:

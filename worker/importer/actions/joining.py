@@ -108,13 +108,17 @@ def join_transfer(session: Session, suggestion: BankMatchSuggestion) -> set[str]
     )
     if (one.transfer_peer_id, other.transfer_peer_id) == (other.id, one.id):
         return set()  # paired meanwhile, as rows of other sources
-    if one.transfer_peer_id is not None or other.transfer_peer_id is not None or one.amount != -other.amount:
+    if one.transfer_peer_id is not None or other.transfer_peer_id is not None or _is_other_money(one, other):
         raise ConflictError("one of the rows changed or has another peer meanwhile")
     expense_ids = [one.expense_id, other.expense_id]
     for row, peer in ((one, other), (other, one)):
         row.transfer_peer_id, row.expense_id, row.expense_state = peer.id, None, ExpenseState.TRANSFER
     session.flush()
     return delete_expenses(session, expense_ids, suggestion.run_id)
+
+
+def _is_other_money(one: BankTransaction, other: BankTransaction) -> bool:
+    return (one.amount, one.currency) != (-other.amount, other.currency)
 
 
 def _apply_edits(session: Session, row_id: int, typed_id: int, run_id: uuid.UUID | None) -> set[str]:

@@ -22,6 +22,7 @@ from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseState
 from worker.importer.fetch.window import OVERLAP_DAYS
 from worker.importer.job import Job
+from worker.importer.store.expenses.answered_legs import keep_of_gone
 from worker.importer.store.expenses.own_expenses import HIDDEN, give_expenses
 from worker.importer.store.expenses.rows import delete_expenses, insert_expenses, set_categories, update_expenses
 from worker.importer.store.rows.bulk import next_ids, run_values
@@ -203,7 +204,8 @@ def _release_peers(session: Session, job: Job, undos: Sequence[Undo]) -> set[str
     if not unpaired:
         return set()
     alone = list(session.execute(_RELEASE_PEERS, {"unpaired": unpaired}).scalars())
-    return give_expenses(session, alone, Reason.LEG_ALONE, user_id=job.user_id, run_id=job.lease.run_id)
+    months = keep_of_gone(session, unpaired, job.lease.run_id)
+    return months | give_expenses(session, alone, Reason.LEG_ALONE, user_id=job.user_id, run_id=job.lease.run_id)
 
 
 def _was_hidden_leg(undo: Undo) -> bool:

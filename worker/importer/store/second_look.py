@@ -98,7 +98,7 @@ _OLDEST_ADDED = text(
     """SELECT min(e.spent_at) FROM expenses e
     WHERE e.user_id = :user_id AND e.spent_at < :since_on AND e.created_at > (
         SELECT max(p.finished_at) - INTERVAL '1 day' FROM bank_import_run_accounts p
-        JOIN bank_import_runs r ON r.id = p.run_id AND NOT r.dry_run
+        JOIN bank_import_runs r ON r.id = p.run_id AND NOT r.dry_run AND r.kind NOT IN ('answer', 'unmatch')
         WHERE p.account_id = :account_id AND p.run_id <> :run_id AND p.balance_proof IS NOT NULL)
       AND NOT EXISTS (SELECT 1 FROM bank_transactions b WHERE b.expense_id = e.id)"""
 )

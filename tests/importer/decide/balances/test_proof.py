@@ -197,6 +197,7 @@ def test_a_mismatch_says_since_when(proven_on, since):
     assert proof.as_json() == {
         "result": "mismatch", "reason": "does_not_balance", "difference": "-10", "since_on": since.isoformat(),
         "balance_on": TODAY.isoformat(), "rests_on": None, "from_on": None, "explanation": None,
+        "told_on": None,
     }  # fmt: skip
 
 

@@ -118,6 +118,7 @@ class BalanceProof:
         from_on: The rows after this day are proven; those of the first load are not. Of `equal_rows_in_first_load`:
             they fit as they stand; None where they fit only otherwise, such as with pending rows.
         explanation: What a mismatch would be explained by.
+        told_on: The last day of which a balance was compared, where there are several.
     """
 
     result: str
@@ -128,6 +129,7 @@ class BalanceProof:
     rests_on: str | None = None
     from_on: date | None = None
     explanation: Explanation | None = None
+    told_on: date | None = None
 
     @property
     def fits_after_on(self) -> date | None:
@@ -161,7 +163,7 @@ def lasts(proof: BalanceProof, earlier: Iterable[BalanceProof]) -> bool:
         earlier: The proofs of earlier runs, the newest first.
     """
     telling = [proof, *(one for one in earlier if not one.says_nothing)]
-    days = {one.balance_on for one in takewhile(lambda one: one.result == "mismatch", telling)}
+    days = {one.told_on or one.balance_on for one in takewhile(lambda one: one.result == "mismatch", telling)}
     return len(days) >= DAYS_UNTIL_ASKED
 
 
@@ -197,6 +199,7 @@ def check_day_ends(
                 since_on=last_fitting_on,
                 balance_on=day_end.on,
                 rests_on=rests_on,
+                told_on=compared[-1].on,
             )
         last_fitting_on = day_end.on
     if not compared:
@@ -223,7 +226,7 @@ def prove(books: Books) -> BalanceProof:
     opening = books.opening - 2 * books.opening_balance
     as_debt = replace(books, booked=-books.booked, opening_balance=-books.opening_balance, opening=opening)
     proof_as_debt = _compare(as_debt)
-    if proof_as_debt.rests_on is not None:
+    if proof_as_debt.rests_on is not None or proof_as_debt.difference is not None:
         proof_as_debt = replace(proof_as_debt, rests_on=OTHER_AMOUNT_OWED)
     return proof_as_debt if books.was_owed or proof_as_debt.difference is None else proof
 

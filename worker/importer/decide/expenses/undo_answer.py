@@ -153,12 +153,17 @@ def expense_again(image: Image, before: Image, now: Image) -> Image:
         now: The same row now.
     """
     said_before, said_now = (_fields(*(row[name] for name in BASE_COLUMNS)) for row in (before, now))
-    current = _fields(image["amount"], image["currency"], image["expense_type"], image["notes"], image["spent_at"])
+    current = as_fields(image)
     if said_before is None or said_now is None or current is None:
         return image
     merged = merge_user_edits(said_before, current, said_now).expense
     said = {"currency": merged.currency, "expense_type": merged.expense_type, "notes": merged.notes}
     return {**image, **said, "amount": str(merged.amount), "spent_at": merged.spent_on.isoformat()}
+
+
+def as_fields(image: Image) -> ExpenseFields | None:
+    """Return what an expense says."""
+    return _fields(*(image[name] for name in ("amount", "currency", "expense_type", "notes", "spent_at")))
 
 
 def _fields(amount: str | None, currency: str, expense_type: str, notes: str | None, on: str) -> ExpenseFields | None:

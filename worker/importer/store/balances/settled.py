@@ -17,7 +17,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.errors import ConflictError
-from worker.importer.decide.balances.proof import BalanceProof, lasts
+from worker.importer.decide.balances.proof import OTHER_AMOUNT_OWED, BalanceProof, lasts
 from worker.importer.decide.reasons import Reason
 from worker.importer.store.balances.proof import book_sums
 from worker.models import BankConnectionAccount, BankImportRunAccount
@@ -93,9 +93,12 @@ def ask_about_balance(
     if not lasts(proof, earlier) or account.opening_amount is None or proof.difference is None:
         return
     posted = book_sums(session, account, account.opening_on or date.min, proof.balance_on or date.max).posted
+    balance = account.opening_amount + posted + proof.difference
+    if proof.rests_on == OTHER_AMOUNT_OWED and account.opening_balance is not None:
+        balance = 2 * account.opening_balance - balance  # what is owed goes the other way
     detail = {
         "difference": str(proof.difference),
-        "balance": str(account.opening_amount + posted + proof.difference),
+        "balance": str(balance),
         "balance_on": proof.balance_on and proof.balance_on.isoformat(),
         "proof": proof.as_json(),
         "opening": Opening.of(account).as_json(),
@@ -119,9 +122,12 @@ def take_balance(session: Session, account: BankConnectionAccount, asked: Mappin
     assert proof.balance_on is not None
     assert proof.difference is not None
     sums = book_sums(session, account, date.min, proof.balance_on)
+    before = account.opening_balance
     account.opening_balance, account.opening_balance_on = Decimal(asked["balance"]), proof.balance_on
     account.opening_pending, account.opening_last_days = sums.pending, sums.last
-    if proof.rests_on is None:
+    if proof.rests_on == OTHER_AMOUNT_OWED and before is not None:
+        account.opening_amount += proof.difference + 2 * (account.opening_balance - before)
+    elif proof.rests_on is None:
         account.opening_amount += proof.difference
     else:
         account.opening_amount, account.opening_on = account.opening_balance, proof.balance_on + timedelta(days=1)

@@ -8,26 +8,30 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.importer.decide.expenses.undo_answer import Image
-from worker.importer.store.rows.load import present_categories
+
+_REFERRED = {"category_id": "categories", "source_recurring_id": "recurring_expenses"}
+"""What columns of an expense refer to, which the user may have deleted since."""
 
 
 def insert_whole(session: Session, expenses: Mapping[int, Image]) -> None:
-    """Write expenses again, whole. A category that the user deleted since is none."""
+    """Write expenses again, whole. A category or a recurring expense that the user deleted since is none."""
     if not expenses:
         return
-    categories = present_categories(session, {image["category_id"] for image in expenses.values()} - {None})
-    images = {
-        id_: {**image, "category_id": image["category_id"] if image["category_id"] in categories else None}
-        for id_, image in expenses.items()
-    }
     quote = session.connection().dialect.identifier_preparer.quote
-    columns = ", ".join(map(quote, next(iter(images.values()))))
+    names = list(next(iter(expenses.values())))
+    values = (
+        f"(SELECT r.id FROM {_REFERRED[name]} r WHERE r.id = v.{name})"  # noqa: S608 - constants
+        if name in _REFERRED
+        else f"v.{quote(name)}"
+        for name in names
+    )
+    columns = ", ".join(map(quote, names))
     session.execute(
         text(
-            f"INSERT INTO expenses ({columns}) SELECT {columns}"  # noqa: S608 - FinMind's own columns, quoted
-            " FROM jsonb_populate_recordset(NULL::expenses, CAST(:images AS jsonb))"
+            f"INSERT INTO expenses ({columns}) SELECT {', '.join(values)}"  # noqa: S608 - FinMind's columns, quoted
+            " FROM jsonb_populate_recordset(NULL::expenses, CAST(:images AS jsonb)) v"
         ),
-        {"images": as_json(images)},
+        {"images": as_json(expenses)},
     )
 
 

@@ -28,6 +28,7 @@ _STANDS = """CASE q.kind
       AND NOT EXISTS (SELECT FROM bank_transactions b WHERE b.expense_id = q.expense_id)
     WHEN 'transfer' THEN t.state <> 'removed' AND o.state <> 'removed' AND p.state <> 'removed' AND r.state <> 'removed'
       AND p.transfer_peer_id IS NULL AND r.transfer_peer_id IS NULL AND p.amount = -r.amount
+      AND p.currency = r.currency
     WHEN 'twin' THEN CASE WHEN p.id = r.id
       THEN q.reason = 'still_pending' AND p.state <> 'posted' AND p.expense_state IN ('own', 'linked')
         AND p.expense_id IS NULL AND 'posted' IN (t.state, o.state)

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from worker.importer.decide.decisions import RowChange
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.stored_row import ExpenseState
+from worker.importer.store.expenses.answered_legs import keep_of_gone
 from worker.importer.store.expenses.own_expenses import give_expenses
 
 _RELEASED = text(
@@ -17,6 +18,10 @@ _RELEASED = text(
         WHERE id = ANY(:ids) AND transfer_peer_id IS NOT NULL RETURNING transfer_peer_id, id)
     UPDATE bank_transactions t SET transfer_peer_id = NULL
     FROM broken WHERE t.transfer_peer_id = broken.id RETURNING t.id"""
+)
+
+_HAS_NO_EXPENSE = text(
+    "UPDATE bank_transactions SET expense_state = 'none' WHERE id = ANY(:ids) AND expense_state = 'transfer'"
 )
 
 
@@ -31,7 +36,11 @@ def release_legs(session: Session, changes: Sequence[RowChange], *, user_id: int
     if not broken:
         return set()
     alone = list(session.execute(_RELEASED, {"ids": broken}).scalars())
-    alone += [c.known.id for c in changes if c.line is not None and c.known.id in broken]
+    of_legs = [c for c in changes if c.known.id in broken and c.known.expense_state == ExpenseState.TRANSFER]
+    zero = [c.known.id for c in of_legs if c.line is not None and not c.line.amount]
+    months = keep_of_gone(session, [*zero, *(c.known.id for c in of_legs if c.line is None)], run_id)
+    session.execute(_HAS_NO_EXPENSE, {"ids": zero})
+    alone += [c.known.id for c in of_legs if c.line is not None and c.line.amount]
     # A twin whose amount changes is a twin still: the row of the other source has the purchase.
     legs = frozenset({ExpenseState.TRANSFER})
-    return give_expenses(session, alone, Reason.LEG_ALONE, user_id=user_id, run_id=run_id, states=legs)
+    return months | give_expenses(session, alone, Reason.LEG_ALONE, user_id=user_id, run_id=run_id, states=legs)

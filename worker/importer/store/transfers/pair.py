@@ -99,9 +99,11 @@ _SHOWN = text(
     f"""{_PAIRS} AND t.expense_state = 'own' AND p.expense_state = 'own' AND NOT {_BOTH_SHOW.format("t.id", "p.id")}
     ORDER BY t.id"""
 )
+# The connection of the account is asked first: where it hides transfers, as most do, no pair is looked at.
 _HIDDEN = text(
     f"""{_PAIRS} AND 'transfer' IN (t.expense_state, p.expense_state) AND {_BOTH_SHOW.format("t.id", "p.id")}
-    ORDER BY t.id"""
+      AND (SELECT c.options ->> 'transfers' FROM bank_connection_accounts s JOIN bank_connections c
+        ON c.id = s.connection_id WHERE s.id = :account_id) = 'show_both' ORDER BY t.id"""  # noqa: S608 - constants
 )
 _TWINS_OF_REVERTED = text(
     """SELECT DISTINCT ON (t.twin_id) t.id, t.twin_id AS holder_id FROM bank_transactions t
