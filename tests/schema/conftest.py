@@ -9,10 +9,9 @@ from sqlalchemy import Engine
 from worker.db.engine import open_engine
 
 FINMIND_SQL = Path(__file__).parent / "data" / "finmind.sql"
-RELEASED_SQL = Path(__file__).parent / "data" / "released.sql"
-"""`schema.sql` of the last release, at revision `RELEASED`."""
 
 RELEASED = "r0032"
+"""The newest revision of the last release."""
 
 
 @pytest.fixture

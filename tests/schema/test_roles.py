@@ -6,15 +6,17 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 import redis
+from alembic import command
 from sqlalchemy import Engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from tests.conftest import maintain, named
 from tests.factories import make_connection
-from tests.schema.conftest import FINMIND_SQL, RELEASED, RELEASED_SQL
+from tests.schema.conftest import FINMIND_SQL, RELEASED
 from worker.db.engine import open_engine, open_sessions
 from worker.errors import ConfigurationError, ConflictError
+from worker.migrations.chain import open_chain
 from worker.migrations.upgrading import initialise, upgrade
 from worker.models import Base
 from worker.schema.apply import schema_sql
@@ -291,10 +293,11 @@ def test_beside_a_finmind_whose_role_owns_everything(finmind: Engine, first: str
 
 
 def test_a_deployment_makes_the_roles_on_the_schema_of_the_last_release_and_then_migrates_it(finmind: Engine) -> None:
-    with finmind.begin() as connection:
-        connection.exec_driver_sql(RELEASED_SQL.read_text().replace("%", "%%"))
-        connection.exec_driver_sql("CREATE TABLE finmind_worker_schema (version_num VARCHAR(32) PRIMARY KEY)")
-        connection.execute(text("INSERT INTO finmind_worker_schema VALUES (:released)"), {"released": RELEASED})
+    config = open_chain().config
+    with finmind.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, RELEASED)
+        assert connection.scalar(text("SELECT version_num FROM finmind_worker_schema")) == RELEASED
     apply_roles(finmind, [])
     upgrade(finmind)
     with finmind.connect() as connection:
