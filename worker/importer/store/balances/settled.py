@@ -20,6 +20,7 @@ from worker.errors import ConflictError
 from worker.importer.decide.balances.proof import OTHER_AMOUNT_OWED, BalanceProof, lasts
 from worker.importer.decide.reasons import Reason
 from worker.importer.store.balances.proof import book_sums
+from worker.importer.store.suggestions.obsolete import CLOSED_AS_OBSOLETE
 from worker.models import BankConnectionAccount, BankImportRunAccount
 
 SETTLED = "balance_settled"
@@ -67,9 +68,8 @@ _ASK = text(
     WHERE bank_match_suggestions.status <> 'declined'"""
 )
 _CLOSE = text(
-    """UPDATE bank_match_suggestions SET status = 'obsolete', decided_at = now(),
-      detail = detail || jsonb_build_object('settled_by', CAST(:run_id AS text))
-    WHERE kind = 'balance' AND account_id = :account_id AND status = 'open'"""
+    f"""UPDATE bank_match_suggestions s SET {CLOSED_AS_OBSOLETE}
+    WHERE s.kind = 'balance' AND s.account_id = :account_id AND s.status = 'open'"""  # noqa: S608 - a constant
 )
 
 
@@ -88,7 +88,7 @@ def ask_about_balance(
     """
     if proof.result != "mismatch":
         if not proof.says_nothing:
-            session.execute(_CLOSE, {"account_id": account.id, "run_id": str(run_id)})
+            session.execute(_CLOSE, {"account_id": account.id, "settled_by": str(run_id)})
         return
     if not lasts(proof, earlier) or account.opening_amount is None or proof.difference is None:
         return
