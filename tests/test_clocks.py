@@ -13,7 +13,6 @@ OF_THE_HOST = {
     "api/rate_limit.py": "the limiter's own windows, which are of this clock",
     "api/uploads.py": "the age of this host's files",
     "celery_hooks/components.py": "read once, when the process starts; beat goes on by the monotonic clock",
-    "celery_hooks/messages.py": "the hour that a sender gave a message; the next one is sent in any case",
     "cli/accounts.py": "which day it is, for months of an overview",
     "cli/manifest_trial.py": "which day is asked of a bank",
     "connectors/manifest/checking/questions.py": "which day is asked of a bank",

@@ -17,7 +17,6 @@ from kombu.exceptions import OperationalError
 from worker.broker import (
     DEFAULT_QUEUE,
     DISPATCH_REQUESTS,
-    EXPIRES_S,
     REAP,
     TICK,
     Queue,
@@ -141,7 +140,7 @@ def _tick_if_silent(silent_s: float) -> None:
         return
     try:
         for task in (TICK, REAP):
-            app.send_task(task, queue=Queue.MAINTENANCE.value, expires=EXPIRES_S, retry=False)
+            app.send_task(task, queue=Queue.MAINTENANCE.value, retry=False)
     except OperationalError:
         log.warning("tick.not_sent", reason="the broker does not answer")
 
@@ -170,7 +169,7 @@ class RequestListenerStep(bootsteps.StartStopStep):
 
 def _dispatch_requests() -> None:
     try:
-        app.send_task(DISPATCH_REQUESTS, queue=Queue.MAINTENANCE.value, expires=EXPIRES_S, retry=False)
+        app.send_task(DISPATCH_REQUESTS, queue=Queue.MAINTENANCE.value, retry=False)
     except OperationalError:
         log.warning("requests.not_dispatched", reason="the broker does not answer; the tick finds them")
 

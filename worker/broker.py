@@ -35,13 +35,6 @@ PRUNE_EVENTS = "worker.tasks.webhooks.prune_events"
 REMOVE_FILES = "worker.tasks.maintenance.remove_files_of_gone_users"
 CONSENT = "worker.tasks.maintenance.warn_of_consents"
 
-
-EXPIRES_S = 3600.0
-"""Shortest expiry of a message that only wakes somebody (s): longer than the clocks of two hosts may differ.
-
-A consumer compares it with its own clock. What comes too often within it is dropped (`worker.celery_hooks.messages`).
-"""
-
 FULL_QUEUE = 1_000
 """A queue that holds so many messages gets no more of those that are repeated: twice what the dispatcher sends ahead.
 
@@ -191,8 +184,8 @@ def publish(app: Celery, nudges: Iterable[Nudge]) -> None:
 
 def publish_tick(app: Celery) -> None:
     """Wake the dispatcher before its next tick. Raises: kombu.exceptions.OperationalError."""
-    app.send_task(TICK, queue=Queue.MAINTENANCE.value, expires=EXPIRES_S, retry=False)
-    app.send_task(FINISH_LINKS, queue=Queue.MAINTENANCE.value, expires=EXPIRES_S, retry=False)
+    app.send_task(TICK, queue=Queue.MAINTENANCE.value, retry=False)
+    app.send_task(FINISH_LINKS, queue=Queue.MAINTENANCE.value, retry=False)
 
 
 def is_full(app: Celery, producer: Producer, queue: str) -> bool:

@@ -10,7 +10,6 @@ from worker.broker import (
     CANARY,
     CONSENT,
     DELIVER,
-    EXPIRES_S,
     FINISH_LINKS,
     OBSERVE_BANKS,
     PRUNE,
@@ -30,7 +29,7 @@ _LINK_TICK_S = 15.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BeatEntry:
-    """One entry of the beat schedule. A message expires after an hour, or at the next one if that is later."""
+    """One entry of the beat schedule."""
 
     task: str
     every_s: float
@@ -61,7 +60,8 @@ def beat_setting(entry: BeatEntry) -> dict[str, Any]:
         "task": entry.task,
         "schedule": schedule(entry.every_s, nowfun=steady_now),
         "args": (entry.queue.value,) if entry.task == CANARY else (),
-        # The consumer compares `expires` with its own clock. `retry` is off because the next tick sends it again, and
-        # three tries on a frozen Redis take longer than the heartbeat of beat may be old.
-        "options": {"queue": entry.queue.value, "expires": max(entry.every_s, EXPIRES_S), "retry": False},
+        # No `expires`, which a consumer would compare with the clock of its own host: ticks that waited are dropped by
+        # their number (`worker.celery_hooks.messages`). No `retry`, because the next tick sends it again, and three
+        # tries on a frozen Redis take longer than the heartbeat of beat may be old.
+        "options": {"queue": entry.queue.value, "retry": False},
     }

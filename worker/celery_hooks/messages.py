@@ -8,7 +8,7 @@ import inspect
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 
 from worker.broker import CANARY, DELIVER, DISPATCH_REQUESTS, PUBLISH_EVENT, REAP, TICK, TIME_LIMITS, Queue, TimeLimit
@@ -35,15 +35,12 @@ class FloodError(RefusedMessageError):
     """More messages of this kind came at once than our programs send."""
 
 
-class ExpiredError(RefusedMessageError):
-    """The message came too late, such as a tick of before an outage."""
-
-
 class MessageFilter:
     """Checks messages before Celery looks at them.
 
-    Celery does not see when a message expires: it would remember the id of an expired one as revoked, and discard every
-    later message of the same run.
+    When a message expires is not looked at, neither here nor by Celery. That is a moment by the clock of its sender: on
+    a host whose clock is ahead, all would be late. And Celery would remember the id of an expired one as revoked, and
+    discard every later message of the same run. Ticks of before an outage come faster than they are sent.
 
     Args:
         now: A monotonic clock (s).
@@ -60,8 +57,6 @@ class MessageFilter:
         name = headers.get("task") if isinstance(headers, dict) else None
         if not isinstance(name, str) or not name.startswith(OURS) or name not in self._tasks:
             raise RefusedMessageError("not a task of ours")
-        if _is_past(headers.get("expires")):
-            raise ExpiredError("expired")
         task_id = _id(headers.get("id"))
         args, kwargs = _arguments(message)
         try:
@@ -92,15 +87,6 @@ class MessageFilter:
         if free_at_s - now_s > (_AT_ONCE - 1) * shortest_s:
             raise FloodError("sooner than anybody sends it")
         self._free_at_s[key] = free_at_s + shortest_s
-
-
-def _is_past(expires: object) -> bool:
-    """Return whether a message's own time is over; what is no moment does not count."""
-    try:
-        moment = datetime.fromisoformat(expires) if isinstance(expires, str) else None
-    except ValueError:
-        return False
-    return moment is not None and moment.replace(tzinfo=moment.tzinfo or UTC) < datetime.now(UTC)
 
 
 def _id(given: object) -> str:

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from worker.celery_hooks.messages import ExpiredError, FloodError, RefusedMessageError
+from worker.celery_hooks.messages import FloodError, RefusedMessageError
 from worker.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -34,7 +34,7 @@ class RefusalLog:
             self._more[reason] += 1
             return
         self._more[reason] = 0
-        if isinstance(error, FloodError | ExpiredError):  # our own ticks too, when a worker finds those of its absence
+        if isinstance(error, FloodError):  # our own ticks too, when a worker finds those of its absence
             log.info("message.refused", reason=reason)
         else:
             log.warning("message.refused", reason=reason)

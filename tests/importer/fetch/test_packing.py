@@ -1,13 +1,17 @@
 """What waits in the temporary file of a long delivery comes back as it was, whatever a bank puts into it."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from threading import Lock
+from types import MappingProxyType
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.connectors.base import Transaction, TransactionKind
+from worker.importer.decide.read.clean_text import json_text
 from worker.importer.fetch.packing import pack, unpack
 from worker.importer.fetch.staging import Staging
 
@@ -47,6 +51,19 @@ def test_lines_come_back_as_they_were(transactions):
 
 def line(number, **values):
     return Transaction(account_id="a", amount=Decimal(number), description=str(number), **values)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [MappingProxyType({"a": MappingProxyType({"b": [1, "x"]})}), {"a": Lock()}, {"a": lambda: 1}, {"a": iter(())}],
+    ids=["a mapping that cannot be changed", "a lock", "a function", "an iterator"],
+)
+def test_of_a_record_that_cannot_be_pickled_comes_back_what_is_stored_of_it(raw):
+    given = line(1, booking_on=date(2026, 1, 1), raw=raw, stated_amounts=MappingProxyType({}))
+    [back] = unpack(pack([given]))
+    assert json_text(back.raw) == json_text(raw)
+    assert replace(back, raw=None) == replace(given, raw=None)
+    assert not isinstance(raw, MappingProxyType) or back.raw == {"a": {"b": [1, "x"]}}
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ Marshal is several times faster than pickle and knows plain values only, so deci
 Both go column by column, for a loop in C over a column is several times faster than one in Python over its rows.
 """
 
+import json
 import marshal
 import pickle
 from collections import deque
@@ -16,6 +17,7 @@ from operator import attrgetter
 from typing import Any
 
 from worker.connectors.base import Transaction, TransactionKind
+from worker.importer.decide.read.clean_text import json_text
 
 _NAMES = tuple(field.name for field in fields(Transaction))
 _VALUES = attrgetter(*_NAMES)
@@ -29,6 +31,11 @@ _PLAIN: dict[str, Callable[[Any], Any]] = {
     "kind": lambda kind: kind and str(kind),
     **dict.fromkeys(("booking_on", "value_on", "transaction_on"), lambda day: day and day.toordinal()),
 }
+_STORED: dict[str, Callable[[Any], Any]] = dict.fromkeys(
+    ("raw", "stated_amounts"), lambda record: json.loads(json_text(record) or "null")
+)
+"""Makes records plain: as they will be stored."""
+
 _RICH: dict[str, Callable[[Any], Any]] = {
     "amount": Decimal,
     "kind": lambda kind: kind and TransactionKind(kind),
@@ -42,7 +49,11 @@ def pack(transactions: Iterable[Transaction]) -> bytes:
     try:
         return _MARSHALLED + marshal.dumps(_each(_PLAIN, columns))
     except ValueError:  # a moment, or a provider's record that holds more than JSON can
+        pass
+    try:
         return _PICKLED + pickle.dumps(columns, protocol=pickle.HIGHEST_PROTOCOL)
+    except (TypeError, AttributeError, pickle.PicklingError):  # a record that no process can be told of
+        return _PICKLED + pickle.dumps(_each(_STORED, columns), protocol=pickle.HIGHEST_PROTOCOL)
 
 
 def comparable_bytes(transactions: Iterable[Transaction]) -> bytes:

@@ -53,9 +53,14 @@ def json_text(record: Mapping[str, Any] | None) -> str | None:
 
 def _json(record: Any) -> str | None:  # noqa: ANN401 - JSON, more or less
     try:
-        return to_json(record, fallback=str, inf_nan_mode="null").decode()
+        return to_json(record, fallback=_plainer, inf_nan_mode="null").decode()
     except PydanticSerializationError:
         return None
+
+
+def _plainer(value: object) -> object:
+    """Return what JSON has for a value that it does not know."""
+    return dict(value) if isinstance(value, Mapping) else str(value)
 
 
 def _storable(value: Any) -> Any:  # noqa: ANN401 - JSON, more or less
