@@ -27,7 +27,6 @@ OF_THE_HOST = {
     "tasks/execution.py": "when a recording begins, for its reader",
     "tasks/import_context.py": "which day it is at the bank",
     "tasks/open_connector.py": "when tokens of a bank end",
-    "webhooks/delivery.py": "the moment that a signature states, and which secrets sign then",
     "webhooks/signed_events.py": "the moment that a signature states",
     "webhooks/transport.py": "how long a receiver asks to wait, as a moment of its own",
     "webhooks/verify.py": "the moment that a signature states",

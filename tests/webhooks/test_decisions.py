@@ -6,7 +6,7 @@ import pytest
 
 from worker.webhooks.breaker import BreakerPolicy, Health, after_attempt, must_be_disabled
 from worker.webhooks.keyring import Keyring, OldSecret
-from worker.webhooks.response import ReceiverResponse, ResponseCode
+from worker.webhooks.response import OURS, ReceiverResponse, ResponseCode
 from worker.webhooks.retry import DeliveryState, RetryPolicy, judge
 
 POLICY = RetryPolicy()
@@ -39,12 +39,13 @@ def status(code: int, retry_after_s: float | None = None) -> ReceiverResponse:
         (ReceiverResponse(code=ResponseCode.CONNECT_FAILED), 4, 0, DEAD, 0, "connect_failed"),
         (ReceiverResponse(code=ResponseCode.NOT_ALLOWED), 1, 0, DEAD, 0, "destination_not_allowed"),
         (ReceiverResponse(code=ResponseCode.PROXY_FAILED), 4, 0, PENDING, 60, "proxy_failed"),
+        (ReceiverResponse(code=ResponseCode.NOT_LOOKED_UP), 4, 0, PENDING, 60, "not_looked_up"),
     ],
 )
 def test_an_answer_decides(answer, attempt, jitter, state, delay_s, code):
     verdict = judge(answer, attempt, POLICY, jitter=jitter)
     assert (verdict.state, verdict.delay_s, verdict.code) == (state, delay_s, code)
-    assert verdict.counted is (answer.code is not ResponseCode.PROXY_FAILED)
+    assert verdict.counted is (answer.code not in OURS)
     assert verdict.gone is (answer.status == 410)
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.webhooks.conftest import NO_BREAKER, reply
 from worker.webhooks.breaker import BreakerPolicy
 from worker.webhooks.claiming import ClaimPolicy, claim, free_lost
-from worker.webhooks.delivery import DeliveryContext, DeliveryPolicy, deliver_due
+from worker.webhooks.delivery import DeliveryContext, DeliveryPolicy, deliver_due, free_places
 from worker.webhooks.relay import relay
 from worker.webhooks.response import ReceiverResponse, ResponseCode
 from worker.webhooks.verify import verify
@@ -144,9 +144,26 @@ def test_a_hanging_endpoint_holds_its_cap_and_nobody_elses_deliveries(add_subscr
     for number in range(40):
         publish(id=number)
     sender = Hanging(slow, quick_posts=40)
-    deliver(sender=sender, claim=ClaimPolicy(cap=3), places=16)
+    deliver(sender=sender, claim=ClaimPolicy(cap=3), places=3, moment_s=0.01)
     assert sender.most_under_way == 3
     assert rows("SELECT state, count(*) FROM webhook_deliveries GROUP BY 1") == [("delivered", 80)]
+
+
+@pytest.mark.parametrize(
+    ("ages_s", "free"),
+    [
+        ([], 3),
+        ([0.1, 0.4], 1),
+        ([0.1, 0.4, 0.0], 0),
+        ([0.5, 2, 3], 3),
+        ([2, 3, 4, 5, 6, 0.1], 2),
+        ([2] * 8, 0),
+        ([2] * 9, 0),
+    ],
+    ids=str,
+)
+def test_who_lets_us_wait_holds_no_place_of_others_until_very_many_do(ages_s, free):
+    assert free_places(ages_s, DeliveryPolicy(places=3, moment_s=0.5, most_waiting=8)) == free
 
 
 def test_a_subscription_is_sent_no_more_than_its_rate(sessions, add_subscription, publish):

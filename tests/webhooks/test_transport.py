@@ -4,14 +4,18 @@ import asyncio
 import gzip
 import socket
 import ssl
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.certificates import write_certificate
+from tests.waiting import PATIENCE_S
 from tests.webhooks.conftest import LOOPBACK, reply
 from worker.net.addresses import RefusedTargetError
 from worker.webhooks.guard import GuardedBackend
-from worker.webhooks.response import ReceiverResponse, ResponseCode
+from worker.webhooks.look_ups import LookUpWaitsError, system_resolver
+from worker.webhooks.response import OURS, ReceiverResponse, ResponseCode
 from worker.webhooks.target import EgressPolicy
 from worker.webhooks.transport import MAX_RESPONSE_BYTES, Transport
 
@@ -85,6 +89,43 @@ def test_a_look_up_that_hangs_ends_at_the_connect_timeout():
 
     transport = Transport(EgressPolicy(), connect_timeout_s=0.2, total_timeout_s=20, resolve=resolve)
     assert post(transport, "https://example.com/").code is ResponseCode.TIMEOUT
+    transport.close()
+
+
+def test_a_name_that_hangs_is_asked_for_once_and_who_found_no_thread_is_not_blamed(monkeypatch):
+    asked, begun, answered = [], threading.Event(), threading.Event()
+
+    def ask(name, _port, **_kind):
+        asked.append(name)
+        begun.set()
+        answered.wait(PATIENCE_S)
+        return [(None, None, None, None, ("203.0.113.7", 443))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", ask)
+
+    async def look_up(executor) -> list[object]:
+        resolve = system_resolver(executor)
+        first = asyncio.create_task(resolve("silent.example", 443))
+        assert await asyncio.to_thread(begun.wait, PATIENCE_S)
+        second, other = (asyncio.create_task(resolve(name, 443)) for name in ("silent.example", "other.example"))
+        await asyncio.sleep(0)
+        for given_up in (second, other):
+            given_up.cancel()
+        ended = await asyncio.gather(second, other, return_exceptions=True)
+        answered.set()
+        return [await first, *map(type, ended)]
+
+    with ThreadPoolExecutor(1) as executor:
+        assert asyncio.run(look_up(executor)) == [["203.0.113.7"], asyncio.CancelledError, LookUpWaitsError]
+    assert asked == ["silent.example."]
+
+
+def test_no_thread_for_a_look_up_is_our_own_fault():
+    async def resolve(_host, _port):
+        raise LookUpWaitsError
+
+    transport = Transport(EgressPolicy(), resolve=resolve)
+    assert post(transport, "https://example.com/").code in OURS
     transport.close()
 
 

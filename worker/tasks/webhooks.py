@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from typing import IO, Any
 
 from celery import Task
@@ -18,6 +19,7 @@ from worker.broker import ANNOUNCE_BILLS, DELIVER, PRUNE_EVENTS, PUBLISH_EVENT, 
 from worker.connections.linking import read_link_apps
 from worker.errors import InvalidRequestError
 from worker.process import heartbeat_files
+from worker.process.open_files import allow_open_files
 from worker.process.stop_flag import STOP
 from worker.reminders.bills import BILL_CATCH_UP_DAYS, announce_due_bills
 from worker.reminders.due_reminders import ReminderPolicy, send_due_reminders
@@ -34,6 +36,9 @@ from worker.webhooks.signed_events import check_event
 from worker.webhooks.transport import Transport
 
 log = get_logger(__name__)
+
+_OTHER_FILES = 256
+"""Open files of a worker's process beside the sockets of its deliveries."""
 
 
 class EventRefusedError(Exception):
@@ -134,6 +139,8 @@ def _lock_claiming(database_url: str) -> IO[str] | None:
 
 
 def _deliver_due(runtime: Runtime, *, done_claiming: Callable[[], None]) -> DeliveryReport:
+    policy = delivery_policy(runtime.settings)
+    sockets = allow_open_files(policy.most_waiting + _OTHER_FILES) - _OTHER_FILES
     transport = open_transport(runtime)
     try:
         return deliver_due(
@@ -141,7 +148,7 @@ def _deliver_due(runtime: Runtime, *, done_claiming: Callable[[], None]) -> Deli
                 sessions=runtime.sessions,
                 vault=runtime.vault,
                 sender=transport,
-                policy=delivery_policy(runtime.settings),
+                policy=replace(policy, most_waiting=min(policy.most_waiting, sockets)),
                 stopping=lambda: STOP.is_set,
                 done_claiming=done_claiming,
             )

@@ -36,6 +36,8 @@ class ClaimedDelivery:
 
     Attributes:
         clean: The subscription has no failure on record.
+        claimed_at: The moment that its signature states, by the clock of Postgres: receivers refuse one that is minutes
+            off, and the clock of a worker's machine may be.
     """
 
     delivery_id: int
@@ -48,6 +50,7 @@ class ClaimedDelivery:
     secret_encrypted: bytes
     secret_version: int
     clean: bool
+    claimed_at: datetime
     envelope: EventEnvelope
 
 
@@ -111,7 +114,7 @@ _LEASE = text(
     )
     SELECT l.id AS delivery_id, o.id AS attempt_id, l.attempt, l.subscription_id, s.user_id, s.url,
            s.secret_encrypted, s.secret_version,
-           s.consecutive_failures = 0 AND s.breaker_trips = 0 AS clean,
+           s.consecutive_failures = 0 AND s.breaker_trips = 0 AS clean, now() AS claimed_at,
            e.id, e.type, e.occurred_at, e.sequence, e.data, e.api_version
     FROM leased l JOIN opened o ON o.delivery_id = l.id
     JOIN webhook_events e ON e.id = l.event_id JOIN webhook_subscriptions s ON s.id = l.subscription_id
@@ -176,6 +179,7 @@ def _claimed(row: Any, token: uuid.UUID) -> ClaimedDelivery:  # noqa: ANN401 - a
         secret_encrypted=bytes(row["secret_encrypted"]),
         secret_version=row["secret_version"],
         clean=row["clean"],
+        claimed_at=row["claimed_at"],
         envelope=EventEnvelope(
             id=row["id"],
             type=row["type"],

@@ -1,17 +1,17 @@
 """The delivery loop of webhooks: fan out, claim, sign, send and record, until nothing is due.
 
 Fanning out, claiming and recording are short transactions; sending holds none. One event loop holds all requests under
-way, so that an endpoint that hangs costs a socket and not a worker. Database steps run in a thread, in batches. After a
-kill the leases run out, and the deliveries are sent again.
+way, so that an endpoint that hangs costs a socket, and neither a worker nor, after a moment, a place that another one
+could have. Database steps run in a thread, in batches. After a kill the leases run out, and the deliveries are sent
+again.
 """
 
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from worker.credentials import Vault
 from worker.db.engine import Sessions
@@ -48,7 +48,9 @@ class DeliveryPolicy:
     """Limits of the delivery loop.
 
     Attributes:
-        places: Requests under way at once in this process.
+        places: Requests of this process at once that began within `moment_s`.
+        moment_s: How long a request holds a place; whoever takes longer to answer keeps nobody from beginning.
+        most_waiting: Requests of this process at once, those included that wait for longer.
         relay_batch: Events fanned out in one transaction.
         claim_for_s: How long one call of `deliver_due` claims new deliveries.
         poll_s: How often it claims while requests are under way.
@@ -60,6 +62,8 @@ class DeliveryPolicy:
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
     claim: ClaimPolicy = field(default_factory=ClaimPolicy)
     places: int = 256
+    moment_s: float = 0.5
+    most_waiting: int = 4096
     relay_batch: int = 500
     claim_for_s: float = 20
     poll_s: float = 0.25
@@ -93,6 +97,19 @@ class DeliveryReport:
     delivered: int = 0
 
 
+def free_places(ages_s: Collection[float], policy: DeliveryPolicy) -> int:
+    """Return how many requests may begin beside those that are under way for so long. Pure."""
+    young = sum(age_s < policy.moment_s for age_s in ages_s)
+    return max(0, min(policy.places - young, policy.most_waiting - len(ages_s)))
+
+
+class _Sent(NamedTuple):
+    """A request under way, and when it began by the monotonic clock (s)."""
+
+    item: ClaimedDelivery
+    began_s: float
+
+
 def deliver_due(context: DeliveryContext) -> DeliveryReport:
     """Deliver everything that is due in this process, and return when nothing is left."""
     return asyncio.run(_DeliveryLoop(context).run())
@@ -103,7 +120,7 @@ class _DeliveryLoop:
 
     def __init__(self, context: DeliveryContext) -> None:
         self._context = context
-        self._under_way: dict[asyncio.Task[Result], ClaimedDelivery] = {}
+        self._under_way: dict[asyncio.Task[Result], _Sent] = {}
         self._finished: list[Result] = []
         self._keyrings: dict[tuple[object, int], Keyring] = {}
         self._report = DeliveryReport()
@@ -130,11 +147,13 @@ class _DeliveryLoop:
     async def _run_once(self, *, claiming: bool) -> bool:
         """Record finished attempts, claim and start as many as fit; say whether anything happened."""
         finished, self._finished = self._finished, []
-        capacity = self._context.policy.places - len(self._under_way) if claiming else 0
-        fanned_out, claimed, opened_at = await asyncio.to_thread(self._record_and_claim, finished, capacity)
+        now_s = time.monotonic()
+        ages_s = [now_s - sent.began_s for sent in self._under_way.values()]
+        capacity = free_places(ages_s, self._context.policy) if claiming else 0
+        fanned_out, claimed = await asyncio.to_thread(self._record_and_claim, finished, capacity)
         for item in claimed:
-            task = asyncio.create_task(self._deliver_traced(item, opened_at))
-            self._under_way[task] = item
+            task = asyncio.create_task(self._deliver_traced(item))
+            self._under_way[task] = _Sent(item, time.monotonic())
         self._report = DeliveryReport(
             fanned_out=self._report.fanned_out + fanned_out,
             attempts=self._report.attempts + len(finished),
@@ -143,16 +162,14 @@ class _DeliveryLoop:
         )
         return bool(finished or claimed or fanned_out)
 
-    def _record_and_claim(
-        self, finished: Sequence[Result], capacity: int
-    ) -> tuple[int, list[ClaimedDelivery], datetime]:
+    def _record_and_claim(self, finished: Sequence[Result], capacity: int) -> tuple[int, list[ClaimedDelivery]]:
         """Record, fan out and claim, each in a short transaction of its own."""
         sessions, policy = self._context.sessions, self._context.policy
         if finished:
             with sessions() as session:
                 record(session, finished, policy.breaker)
-        if capacity <= 0:
-            return 0, [], datetime.now(UTC)
+        if not capacity:
+            return 0, []
         with sessions() as session:
             fanned_out = relay(session, batch=policy.relay_batch)
         with sessions() as session:
@@ -160,19 +177,19 @@ class _DeliveryLoop:
         with sessions() as session:
             claimed = claim(session, capacity=capacity, policy=policy.claim)
         fault_injection.point("webhook_after_claim")
-        return fanned_out, claimed, datetime.now(UTC)
+        return fanned_out, claimed
 
-    async def _deliver_traced(self, item: ClaimedDelivery, now: datetime) -> Result:
+    async def _deliver_traced(self, item: ClaimedDelivery) -> Result:
         with span("delivery", _log_fields(item)):
-            result = await self._deliver(item, now)
+            result = await self._deliver(item)
             verdict = result.verdict
             failed = verdict.state is not DeliveryState.DELIVERED
             note_outcome(failed=failed, state=verdict.state.value, code=verdict.code)
             return result
 
-    async def _deliver(self, item: ClaimedDelivery, now: datetime) -> Result:
+    async def _deliver(self, item: ClaimedDelivery) -> Result:
         try:
-            answer = await self._send(item, self._keyring(item).signing(now))
+            answer = await self._send(item, self._keyring(item).signing(item.claimed_at))
         except Exception as error:
             # A defect of one delivery, such as a secret that cannot be decrypted, must not stop the others.
             log.exception("webhook_attempt.postponed", **_log_fields(item))
@@ -190,7 +207,7 @@ class _DeliveryLoop:
         message = Message(
             event_id=event_id(item.envelope.id), event_type=item.envelope.type, attempt=item.attempt, body=body
         )
-        headers = signed_headers(message, secrets, int(time.time()))
+        headers = signed_headers(message, secrets, int(item.claimed_at.timestamp()))
         return await self._context.sender.post(item.url, headers, body)
 
     def _keyring(self, item: ClaimedDelivery) -> Keyring:
@@ -211,9 +228,9 @@ class _DeliveryLoop:
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=self._context.policy.stop_grace_s)
         self._collect()
-        for task, item in self._under_way.items():
+        for task, sent in self._under_way.items():
             task.cancel()
-            self._finished.append(Result(claimed=item, answer=_NOT_SENT, verdict=_STOPPED))
+            self._finished.append(Result(claimed=sent.item, answer=_NOT_SENT, verdict=_STOPPED))
         await asyncio.gather(*self._under_way, return_exceptions=True)
         self._under_way.clear()
 

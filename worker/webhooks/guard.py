@@ -6,11 +6,9 @@ certificate. The caller bounds the whole exchange with a deadline; only connecti
 """
 
 import asyncio
-import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from concurrent.futures import Executor
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from httpcore2 import (
     SOCKET_OPTION,
@@ -23,27 +21,8 @@ from httpcore2 import (
 )
 
 from worker.net.addresses import is_literal, vetted
+from worker.webhooks.look_ups import Resolve
 from worker.webhooks.target import EgressPolicy, is_local_name
-
-Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
-"""All addresses of a host name. Raises: OSError when there is none."""
-
-
-def system_resolver(executor: Executor) -> Resolve:
-    """Return the system's resolver, run in `executor` because it blocks."""
-
-    async def resolve(host: str, port: int) -> Sequence[str]:
-        # The root dot keeps the resolver from trying the machine's search domains.
-        name = f"{host}." if "." in host else host
-        loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(executor, _look_up, name, port)
-        return [str(entry[4][0]) for entry in found]
-
-    return resolve
-
-
-def _look_up(name: str, port: int) -> list[Any]:
-    return socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
 
 
 class GuardedBackend(AsyncNetworkBackend):
@@ -61,7 +40,10 @@ class GuardedBackend(AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[SOCKET_OPTION] | None = None,
     ) -> AsyncNetworkStream:
-        """Connect to the vetted address of `host`. Raises: RefusedTargetError, ConnectError, TimeoutError."""
+        """Connect to the vetted address of `host`.
+
+        Raises: RefusedTargetError, ConnectError, TimeoutError, LookUpWaitsError.
+        """
         del local_address, socket_options
         async with asyncio.timeout(timeout):
             return await _open_stream(await self._vetted_address(host, port), port)

@@ -2,11 +2,10 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from worker import outbox
@@ -67,6 +66,19 @@ _SUCCEEDED = text(
     """
 )
 
+_KEEP_HEALTH = text(
+    """
+    UPDATE webhook_subscriptions s
+    SET consecutive_failures = h.failures, first_failure_at = h.first_at, last_failure_at = h.last_at,
+        breaker_trips = h.trips, breaker_until = h.until,
+        last_success_at = CASE WHEN s.id = ANY(CAST(:succeeded AS uuid[])) THEN now() ELSE s.last_success_at END
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:failures AS integer[]), CAST(:first_at AS timestamptz[]),
+      CAST(:last_at AS timestamptz[]), CAST(:trips AS integer[]), CAST(:until AS timestamptz[]))
+      AS h(id, failures, first_at, last_at, trips, until)
+    WHERE s.id = h.id
+    """
+)
+
 _DEAD_LETTER = text(
     """
     UPDATE webhook_deliveries SET state = 'dead', finished_at = now(), last_code = 'subscription_disabled'
@@ -83,9 +95,9 @@ def record(session: Session, results: Sequence[Result], policy: BreakerPolicy) -
         if result.verdict.counted:
             by_subscription[result.claimed.subscription_id].append(result)
     healthy = [key for key, group in by_subscription.items() if all(map(_stays_healthy, group))]
-    # In a fixed order, so that two workers that record at once cannot deadlock.
-    for subscription_id in sorted(set(by_subscription) - set(healthy)):
-        _update_health(session, subscription_id, by_subscription[subscription_id], policy)
+    others = {key: by_subscription[key] for key in set(by_subscription) - set(healthy)}
+    if others:
+        _update_health(session, others, policy)
     if healthy:
         session.execute(_SUCCEEDED, {"ids": [str(subscription_id) for subscription_id in healthy]})
 
@@ -105,29 +117,33 @@ def disable(session: Session, subscription: WebhookSubscription, code: str) -> N
 
 
 def _stays_healthy(result: Result) -> bool:
-    return result.claimed.clean and result.verdict.state is DeliveryState.DELIVERED
+    return result.claimed.clean and _succeeded(result)
 
 
-def _update_health(
-    session: Session, subscription_id: uuid.UUID, results: Sequence[Result], policy: BreakerPolicy
-) -> None:
-    subscription = session.get(WebhookSubscription, subscription_id, with_for_update={"key_share": True})
-    if subscription is None:
-        return
-    now: datetime = session.execute(select(func.now())).scalar_one()
-    health = _health(subscription)
-    for result in results:
-        succeeded = result.verdict.state is DeliveryState.DELIVERED
-        health = after_attempt(health, succeeded=succeeded, now=now, policy=policy)
-        if succeeded:
-            subscription.last_success_at = now
-    _store(session, subscription_id, health)
-    if subscription.status != "active":
-        return
-    if any(result.verdict.gone for result in results):
-        disable(session, subscription, DISABLED_GONE)
-    elif must_be_disabled(health, now=now, policy=policy):
-        disable(session, subscription, DISABLED_FAILING)
+def _update_health(session: Session, results: Mapping[uuid.UUID, Sequence[Result]], policy: BreakerPolicy) -> None:
+    """Update the health of these subscriptions at once, and disable those that are gone or have failed for too long."""
+    # Locked in a fixed order, so that two workers that record at once cannot deadlock.
+    chosen = select(WebhookSubscription, func.now()).where(WebhookSubscription.id.in_(results))
+    locked = session.execute(chosen.order_by(WebhookSubscription.id).with_for_update(key_share=True)).all()
+    after: dict[uuid.UUID, Health] = {}
+    for subscription, now in locked:
+        health = _health(subscription)
+        for result in results[subscription.id]:
+            health = after_attempt(health, succeeded=_succeeded(result), now=now, policy=policy)
+        after[subscription.id] = health
+    succeeded = [key for key in after if any(map(_succeeded, results[key]))]
+    session.execute(_KEEP_HEALTH, _health_columns(after) | {"succeeded": [str(key) for key in succeeded]})
+    for subscription, now in locked:
+        if subscription.status != "active":
+            continue
+        if any(result.verdict.gone for result in results[subscription.id]):
+            disable(session, subscription, DISABLED_GONE)
+        elif must_be_disabled(after[subscription.id], now=now, policy=policy):
+            disable(session, subscription, DISABLED_FAILING)
+
+
+def _succeeded(result: Result) -> bool:
+    return result.verdict.state is DeliveryState.DELIVERED
 
 
 def _health(subscription: WebhookSubscription) -> Health:
@@ -140,18 +156,15 @@ def _health(subscription: WebhookSubscription) -> Health:
     )
 
 
-def _store(session: Session, subscription_id: uuid.UUID, health: Health) -> None:
-    session.execute(
-        update(WebhookSubscription)
-        .where(WebhookSubscription.id == subscription_id)
-        .values(
-            consecutive_failures=health.consecutive_failures,
-            first_failure_at=health.first_failure_at,
-            last_failure_at=health.last_failure_at,
-            breaker_trips=health.trips,
-            breaker_until=health.until,
-        )
-    )
+def _health_columns(after: Mapping[uuid.UUID, Health]) -> dict[str, list[object]]:
+    return {
+        "ids": [str(key) for key in after],
+        "failures": [health.consecutive_failures for health in after.values()],
+        "first_at": [health.first_failure_at for health in after.values()],
+        "last_at": [health.last_failure_at for health in after.values()],
+        "trips": [health.trips for health in after.values()],
+        "until": [health.until for health in after.values()],
+    }
 
 
 def _columns(results: Sequence[Result]) -> dict[str, list[object]]:

@@ -13,6 +13,11 @@ class ResponseCode(StrEnum):
     BROKEN = "broken_answer"
     NOT_ALLOWED = "destination_not_allowed"
     PROXY_FAILED = "proxy_failed"
+    NOT_LOOKED_UP = "not_looked_up"
+
+
+OURS = frozenset({ResponseCode.PROXY_FAILED, ResponseCode.NOT_LOOKED_UP})
+"""What says nothing about the receiver: the fault is on this side."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ By default a delivery is tried at once, then after 1, 5 and 15 minutes; each wai
 from dataclasses import dataclass
 from enum import StrEnum
 
-from worker.webhooks.response import ReceiverResponse, ResponseCode
+from worker.webhooks.response import OURS, ReceiverResponse, ResponseCode
 
 _GONE = 410
 _SLOW_DOWN = 429
@@ -44,8 +44,8 @@ class RetryDecision:
 
     Attributes:
         delay_s: The wait before the next attempt, for a pending delivery.
-        counted: False when the fault is ours (the proxy, a key that cannot be used): it uses up no attempt and does
-            not count as a failure of the receiver.
+        counted: False when the fault is ours (the proxy, no thread to look a name up, a key that cannot be used): it
+            uses up no attempt and does not count as a failure of the receiver.
         gone: The receiver answered 410, so that the subscription is disabled.
     """
 
@@ -66,7 +66,7 @@ def judge(answer: ReceiverResponse, attempt: int, policy: RetryPolicy, *, jitter
     code = _code(answer)
     if answer.status is not None and 200 <= answer.status < 300:  # noqa: PLR2004 - 2xx, the HTTP class
         return RetryDecision(state=DeliveryState.DELIVERED, code=code)
-    if answer.code is ResponseCode.PROXY_FAILED:
+    if answer.code in OURS:
         return postponed(code, policy)
     if answer.status == _GONE:
         return RetryDecision(state=DeliveryState.DEAD, code=code, gone=True)

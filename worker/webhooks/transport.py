@@ -28,11 +28,15 @@ from httpcore2 import (
 from worker import __version__
 from worker.net.addresses import RefusedTargetError
 from worker.net.retry_after import retry_after_s
-from worker.webhooks.guard import DirectBackend, GuardedBackend, Resolve, system_resolver
+from worker.webhooks.guard import DirectBackend, GuardedBackend
+from worker.webhooks.look_ups import LookUpWaitsError, Resolve, system_resolver
 from worker.webhooks.response import ReceiverResponse, ResponseCode
 from worker.webhooks.target import EgressPolicy, WebhookTarget, parse_target
 
 MAX_RESPONSE_BYTES = 16 * 1024
+_LOOK_UPS = 128
+"""Names that are asked for at once: a thread each, made when it is needed."""
+
 USER_AGENT = f"FinMind-Webhooks/{__version__}"
 
 
@@ -42,6 +46,13 @@ _PROXY_REFUSALS = {
     "407": ResponseCode.NOT_ALLOWED,
     "502": ResponseCode.CONNECT_FAILED,
     "504": ResponseCode.CONNECT_FAILED,
+}
+
+# Why there was no connection.
+_UNREACHED: Mapping[type[Exception], ResponseCode] = {
+    RefusedTargetError: ResponseCode.NOT_ALLOWED,
+    LookUpWaitsError: ResponseCode.NOT_LOOKED_UP,
+    ConnectError: ResponseCode.CONNECT_FAILED,
 }
 
 
@@ -65,7 +76,7 @@ class Transport:
         self._policy = policy
         self._connect_timeout_s = connect_timeout_s
         self._total_timeout_s = total_timeout_s
-        self._resolvers = ThreadPoolExecutor(16, thread_name_prefix="webhook-resolver")
+        self._resolvers = ThreadPoolExecutor(_LOOK_UPS, thread_name_prefix="webhook-resolver")
         self._backend = GuardedBackend(policy, resolve or system_resolver(self._resolvers))
         self._proxy = Proxy(policy.proxy_url) if policy.proxy_url else None
         self._tls = tls or default_ssl_context()
@@ -88,12 +99,10 @@ class Transport:
         except TimeoutError:
             # A status that arrived in time counts, even when the body does not end.
             return heads[0] if heads else ReceiverResponse(code=ResponseCode.TIMEOUT)
-        except RefusedTargetError:
-            return ReceiverResponse(code=ResponseCode.NOT_ALLOWED)
         except ProxyError as error:
             return ReceiverResponse(code=_PROXY_REFUSALS.get(str(error)[:3], ResponseCode.PROXY_FAILED))
-        except ConnectError:
-            return ReceiverResponse(code=ResponseCode.CONNECT_FAILED)
+        except tuple(_UNREACHED) as error:
+            return ReceiverResponse(code=_UNREACHED[type(error)])
         except (NetworkError, ProtocolError):
             return heads[0] if heads else ReceiverResponse(code=ResponseCode.BROKEN)
 
