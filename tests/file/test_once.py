@@ -1,4 +1,7 @@
-"""Each row once: the same file twice, files that overlap, a folder that grows, several formats of one account."""
+"""Which rows a folder delivers: the same file twice, files that tell the same days, formats of one account.
+
+That each row is imported once is shown in `test_imported` and `test_edited_files`.
+"""
 
 from datetime import date
 from decimal import Decimal
@@ -11,9 +14,9 @@ from hypothesis import strategies as st
 from tests.file.camt.test_statements import IBAN, entry, statement
 from tests.file.ofx.test_statements import bank, row
 from tests.file.reader import connector, read, since
-from worker.connectors.base import Transaction, Window
+from worker.connectors.base import Window
 from worker.connectors.errors import AccountNotFoundError
-from worker.connectors.file.overlap import Overlap, join_windows, shared_windows
+from worker.connectors.file.statement.joined_windows import join_windows
 
 HEADER = "Date,Description,Amount\n"
 
@@ -41,10 +44,32 @@ def test_the_same_bytes_under_two_names_are_one_file(tmp_path):
     assert "a.csv: the same file as a (1).csv" in read(tmp_path).warnings
 
 
-def test_files_that_overlap_give_each_row_once_and_twins_twice(tmp_path):
-    (tmp_path / "a.csv").write_text(rows(1, 2, 2, 3))
-    (tmp_path / "b.csv").write_text(rows(2, 2, 3, 3, 4))
-    assert sorted(deliver(tmp_path)[0]) == [1, 2, 2, 3, 3, 4]
+def deliveries(bank, pages):
+    """Return the days of the rows of each delivery, going on from its cursor as the importer does."""
+    [account] = bank.list_accounts()
+    found = [[]]
+    while True:
+        for page in pages:
+            found[-1] += [row.booking_on.day for row in page.transactions]
+            if page.ends_delivery:
+                break
+        if not page.ends_delivery:
+            return found
+        found.append([])
+        pages = bank.refresh(since(account, page.next_cursor))
+
+
+FILES = {"a.csv": (1, 2), "b.csv": (3, 5), "c.csv": (2, 2, 3), "d.csv": (7,), "e.csv": (7, 8)}
+
+
+def test_files_that_tell_the_same_days_are_a_delivery_each(tmp_path):
+    for name, days in FILES.items():
+        (tmp_path / name).write_text(rows(*days))
+    bank = connector(tmp_path)
+    [account] = bank.list_accounts()
+    assert deliveries(bank, bank.refresh(since(account, None))) == [[1, 2, 3, 5], [2, 2, 3, 7], [7, 8]]
+    stated = bank.get_transactions(account.external_id, date(2026, 1, 3), date(2026, 1, 7))
+    assert deliveries(bank, stated) == [[3, 5], [3, 7], [7]]
 
 
 def test_a_refresh_reads_new_and_changed_files_only(tmp_path):
@@ -81,12 +106,6 @@ def test_one_account_in_two_formats_is_one_account_when_its_iban_is_stated(tmp_p
     assert [one.booking_on.month for one in found.rows] == [1, 2]
 
 
-def test_rows_with_ids_of_the_bank_are_told_apart_by_them(tmp_path):
-    (tmp_path / "a.ofx").write_text(bank(row(fitid="A-2026-1") + row(fitid="A-2026-2")))
-    (tmp_path / "b.ofx").write_text(bank(row(fitid="A-2026-2") + row(fitid="A-2026-3")))
-    assert sorted(one.raw["FITID"] for one in read(tmp_path).rows) == ["A-2026-1", "A-2026-2", "A-2026-3"]
-
-
 def test_an_import_of_stated_days_has_half_open_nothing(tmp_path):
     (tmp_path / "a.csv").write_text(rows(1, 2, 3, 4))
     bank = connector(tmp_path)
@@ -103,44 +122,6 @@ def test_an_account_that_no_file_is_about_is_not_found(tmp_path):
 
 def test_the_text_of_a_statement_is_normalised_without_a_file(tmp_path):
     assert connector(tmp_path / "any").normalize_transactions(rows(1))[0].amount == Decimal("-3.20")
-
-
-DAYS = st.lists(st.integers(1, 28), max_size=12)
-
-
-def booked(days):
-    return [
-        Transaction(account_id="A", amount=Decimal(1), description="x", booking_on=date(2026, 1, day)) for day in days
-    ]
-
-
-@given(st.lists(DAYS, min_size=1, max_size=4))
-def test_of_every_row_as_many_come_through_as_the_fullest_file_holds(files):
-    spans = [Window(from_on=date(2026, 1, min(days)), to_on=date(2026, 1, max(days))) for days in files if days]
-    overlap = Overlap(shared=shared_windows(spans))
-    through: list[int] = []
-    for days in files:
-        through += [row.booking_on.day for one in booked(days) for row in overlap.let_through(one)]
-        through += [row.booking_on.day for row in overlap.end_file()[0]]
-    assert {day: through.count(day) for day in set(through)} == {
-        day: max(days.count(day) for days in files) for days in files for day in days
-    }
-
-
-WORDS = st.tuples(st.sampled_from(("bakery", "kiosk")), st.sampled_from(("bread", "cake", "")), st.integers(0, 2))
-
-
-@given(st.lists(WORDS, min_size=1, max_size=5), st.lists(st.integers(1, 3), min_size=1, max_size=5))
-def test_every_payment_comes_through_once_however_many_of_its_words_each_file_tells(payments, told):
-    on = date(2026, 1, 5)
-    overlap, through = Overlap(shared=(Window(from_on=on, to_on=on),)), 0
-    for words in told:
-        for payment in payments:
-            text = " ".join(str(word) for word in payment[:words])
-            one = Transaction(account_id="A", amount=Decimal(1), description=text, booking_on=on)
-            through += len(list(overlap.let_through(one)))
-        through += len(overlap.end_file()[0])
-    assert through == len(payments)
 
 
 @given(st.lists(st.tuples(st.integers(1, 28), st.integers(0, 9)), max_size=6))
@@ -172,28 +153,8 @@ def test_equal_rows_behind_balances_of_two_accounts_are_two_and_the_account_is_i
 
 
 @pytest.mark.parametrize("second", [LATER, MOVED])
-def test_rows_of_one_account_are_read_once_also_where_a_late_entry_moved_its_balances(tmp_path, second):
+def test_files_of_one_account_are_compared_also_where_a_late_entry_moved_its_balances(tmp_path, second):
     (tmp_path / "a.csv").write_text(CHECKING)
     (tmp_path / "b.csv").write_text(second)
-    found = read(tmp_path)
-    assert sorted(found.amounts) == [-100, -2, -1]
-    assert found.pages[-1].failures == ()
-
-
-def test_files_that_tell_a_day_differently_are_named_and_a_day_that_grows_is_not(tmp_path):
-    (tmp_path / "a.csv").write_text(HEADER + "2026-01-30,A,-3.00\n2026-01-31,B,-5.00\n")
-    (tmp_path / "b.csv").write_text(HEADER + "2026-01-30,A,-3.00\n2026-01-30,New,-1.00\n2026-01-31,C,-7.00\n")
-    found = read(tmp_path)
-    assert sorted(found.amounts) == [-7, -5, -3, -1]
-    [said] = [warning for warning in found.warnings if "different rows" in warning]
-    assert (
-        said == "b.csv and the files before it hold different rows for 1 days, first 2026-01-31: all of them are kept"
-    )
-
-
-def test_an_id_that_returns_with_another_amount_is_named(tmp_path):
-    (tmp_path / "a.ofx").write_text(bank(row(amount="-25.00")))
-    (tmp_path / "b.ofx").write_text(bank(row(amount="-28.00")))
-    found = read(tmp_path)
-    assert sorted(found.amounts) == [-28, -25]
-    assert any("b.ofx and the files before it hold different rows" in warning for warning in found.warnings)
+    pages = read(tmp_path).pages
+    assert ([page.ends_delivery for page in pages].count(True), pages[-1].failures) == (1, ())

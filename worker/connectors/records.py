@@ -211,6 +211,8 @@ class Page:
         complete: False when the provider itself says that something is missing or was cut.
         next_cursor: Opaque, the connector's own; the cursor to store when this is the last page; where
             `cursor_resumes`, also when the delivery is cut after this page.
+        ends_delivery: What follows is another delivery, because it tells the same days again: what came so far is
+            imported first, and `refresh` goes on from `next_cursor`, also where days were asked for.
         session: Id of the session, for connectors whose ids are valid only within a session.
         accounts: Accounts and balances in the response; they update those of `list_accounts`.
     """
@@ -228,6 +230,7 @@ class Page:
     next_cursor: str | None = None
     session: str | None = None
     starts_over: bool = False
+    ends_delivery: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -123,7 +123,7 @@ class RequestImports:
         if request.by_cursor and request.account_id is None and all_imported:
             # The cursor of all accounts passes rows of those that are not imported now.
             self.commit(lambda session: save_connection_cursor(session, self.job, imported_ids, delivery.next_cursor))
-        return [replace(request, cursor=delivery.next_cursor)] if delivery.continues and all_imported else []
+        return request.following(delivery) if all_imported else []
 
     def _asked_after(self, error: DeliveryTooLongError | ConnectorError, request: FetchRequest) -> list[FetchRequest]:
         """Return what is asked for instead of a request that was not answered: its parts, or nothing of the account."""

@@ -10,7 +10,9 @@ table/        CSV: layout (profile or guess), decisions over the whole file, the
 reading       recognises the format and calls its reader
 overrides     applies what a person states about an account
 summary       counts and checks a file before anything is imported; `folder` does it for all files of a path
-delivery      the rows of an account from several files, each row once (`overlap`)
+overlap       which files tell the same days: they are delivered one after the other
+delivery      the rows of an account from files that tell no day twice
+position      how far the files were delivered: the cursor
 connector     pages for the importer; `inspection` is the report for people
 """
 

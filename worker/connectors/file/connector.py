@@ -30,7 +30,9 @@ from worker.connectors.file.config import FileConfig
 from worker.connectors.file.delivery import FileDelivery
 from worker.connectors.file.folder import Folder
 from worker.connectors.file.indexed_files import IndexedFile
+from worker.connectors.file.overlap import told_apart
 from worker.connectors.file.overrides import EventOverrides
+from worker.connectors.file.position import Position
 from worker.connectors.file.reading import read, understand
 from worker.connectors.file.statement.errors import StatementError
 from worker.connectors.file.statement.events import BadRow, Row, StatedBalance
@@ -39,7 +41,6 @@ from worker.connectors.file.statement.notification_details import entries
 from worker.connectors.file.summary import AccountSummary
 
 _PAGE_ROWS = 1000
-_MAX_CURSOR_FILES = 5000
 
 
 class FileConnector(BankConnector):
@@ -97,7 +98,7 @@ class FileConnector(BankConnector):
             summaries[-1].account,
             currency=next((one.account.currency for one in summaries if one.account.currency), None),
             balance=self._balance(newest) if newest else self._available(summaries),
-            id_class=IdClass.STABLE if with_ids and key not in folder.distrusted() else IdClass.NONE,
+            id_class=IdClass.STABLE if with_ids and key not in folder.distrusted else IdClass.NONE,
         )
 
     def _balance(self, summary: AccountSummary) -> Balance | None:
@@ -124,19 +125,15 @@ class FileConnector(BankConnector):
 
         Raises: AccountNotFoundError; InvalidDataError with file and line when a file breaks while it is read.
         """
-        files = self._files(account_id)
-        yield from self._pages(self._delivery(account_id, files, Window(from_on=from_date, to_on=to_date)), None)
+        days = Window(from_on=from_date, to_on=to_date)
+        yield from self._deliveries(account_id, Position(days=days))
 
     def refresh(self, state: SyncState) -> Iterator[Page]:
-        """Yield the rows of the files that the cursor does not know, whole, however old they are."""
-        seen = set((state.cursor or "").split())
-        files = self._files(state.account_id)
-        cursor = " ".join(sorted(file.fingerprint for file in files)[:_MAX_CURSOR_FILES])
-        fresh = [file for file in files if file.fingerprint not in seen]
-        old = [file for file in files if file.fingerprint in seen and file.summary.open_entries]
-        has_news = any(file.summary.notified for file in fresh)
-        delivery = self._delivery(state.account_id, fresh, None, reopened=old if has_news else [])
-        yield from self._pages(delivery, cursor or None)
+        """Yield the rows of the files that the cursor does not know, whole, however old they are.
+
+        Files that tell the same days are a delivery each, in the order of their names.
+        """
+        yield from self._deliveries(state.account_id, Position.of(state.cursor))
 
     def _files(self, account_id: str | None) -> list[IndexedFile]:
         files = self._index().files_of(account_id)
@@ -144,44 +141,56 @@ class FileConnector(BankConnector):
             raise AccountNotFoundError(f"no statement file is about account {account_id}")
         return files
 
-    def _delivery(
-        self,
-        account_id: str | None,
-        files: list[IndexedFile],
-        window: Window | None,
-        *,
-        reopened: Sequence[IndexedFile] = (),
-    ) -> FileDelivery:
-        folder = self._index()
-        return FileDelivery(
-            account_id=account_id,
-            files=tuple(files),
-            window=window,
-            events_of=folder.events,
-            distrusted=folder.distrusted(),
-            details=folder.payments(account_id) if files else {},
-            reopened=tuple(reopened),
-            chains=folder.chains(),
+    def _deliveries(self, account_id: str | None, start: Position) -> Iterator[Page]:
+        folder, files = self._index(), self._files(account_id)
+        fresh = [file for file in files if file.fingerprint not in start.seen]
+        has_news = any(file.summary.notified for file in fresh)
+        old = [file for file in files if file.fingerprint in start.seen - start.again and file.summary.open_entries]
+        deliveries = told_apart(old if has_news else [], fresh, account_id, folder.chains)
+        details = folder.payments(account_id) if fresh else {}
+        now = replace(start, seen=start.seen.intersection(file.fingerprint for file in files))
+        for together in deliveries:
+            delivery = FileDelivery(
+                account_id=account_id,
+                files=tuple(together.files),
+                window=start.days,
+                events_of=folder.events,
+                distrusted=folder.distrusted,
+                details=details,
+                reopened=tuple(together.reopened),
+            )
+            now = now.after(*([file.fingerprint for file in ones] for ones in (together.files, together.reopened)))
+            yield from delivery.pages(_PAGE_ROWS)
+            if together is not deliveries[-1]:
+                yield replace(self._last_page(delivery), next_cursor=now.cursor, ends_delivery=True)
+            else:
+                last = self._with_whole_folder(self._last_page(delivery), account_id, has_news=bool(fresh))
+                yield replace(last, next_cursor=now.at_end().cursor)
+
+    def _last_page(self, delivery: FileDelivery) -> Page:
+        """Return the last page of a delivery, with what is said of its files."""
+        return Page(
+            removed=delivery.removed(),
+            warnings=delivery.warnings(),
+            balances=delivery.balances(),
+            covers=delivery.covers(),
         )
 
-    def _pages(self, delivery: FileDelivery, cursor: str | None) -> Iterator[Page]:
-        folder, account_id = self._index(), delivery.account_id
-        yield from delivery.pages(_PAGE_ROWS)
+    def _with_whole_folder(self, page: Page, account_id: str | None, *, has_news: bool) -> Page:
+        """Return the last page of all, with what is said of the folder as a whole."""
+        folder = self._index()
         reports_all = account_id in {None, *folder.account_keys()[:1]}  # the first account tells what is of none
         refused = folder.refused if reports_all else []
         again = folder.duplicates if reports_all else {}
         same = [f"{name}: the same file as {first}" for name, first in again.items()]
-        details = folder.unused_details(account_id) if delivery.files else {}
+        details = folder.unused_details(account_id) if has_news else {}
         unused = [f"details of {entries(number)} of notifications: {reason}" for reason, number in details.items()]
-        yield Page(
-            removed=delivery.removed(),
+        return replace(
+            page,
             rejected=tuple(_refusal(error, account_id) for error in refused),
-            warnings=(*delivery.warnings(), *same, *unused),
+            warnings=(*page.warnings, *same, *unused),
             failures=tuple(AccountFailure(account_id=key, error=error) for key, error in folder.doubts(account_id)),
-            balances=delivery.balances(),
-            covers=delivery.covers(),
             complete=not refused,
-            next_cursor=cursor,
         )
 
     def normalize_transactions(self, raw: Any) -> Sequence[Transaction]:  # noqa: ANN401 - bytes or text of a statement

@@ -1,20 +1,15 @@
-"""Delivers the rows of an account from several files: each once, within the requested days, in batches."""
+"""Delivers the rows of an account from files that tell no day twice, within the requested days, in batches."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import chain
-from typing import TypeAlias
 
 from worker.connectors.base import DatedBalance, Page, RejectedRow, RemovedTransaction, Transaction, Window
 from worker.connectors.file.indexed_files import IndexedFile
-from worker.connectors.file.overlap import Overlap, join_windows, shared_windows
 from worker.connectors.file.reading import Format
 from worker.connectors.file.reused_ids import IdDoubt
 from worker.connectors.file.statement.accounting import Accounted
 from worker.connectors.file.statement.events import BadRow, Event, Row, day_of
-
-# A row, and the id of its entry where its payments are not known.
-_OpenRow: TypeAlias = tuple[Transaction, str | None]
+from worker.connectors.file.statement.joined_windows import join_windows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +23,6 @@ class FileDelivery:
         distrusted: Accounts whose ids are no identities, with the reason.
         details: The payments of entries, by the id of the entry.
         reopened: Files that were delivered before; only entries whose payments are known now come from them.
-        chains: By account and fingerprint of a file the number of the account that its balances belong to; a row is a
-            repetition only of rows with the same number.
     """
 
     account_id: str | None
@@ -39,8 +32,6 @@ class FileDelivery:
     distrusted: Mapping[str, IdDoubt] = field(default_factory=dict)
     details: Mapping[str, tuple[Transaction, ...]] = field(default_factory=dict)
     reopened: tuple[IndexedFile, ...] = ()
-    chains: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    _differing: list[str] = field(default_factory=list)
 
     def pages(self, size: int) -> Iterator[Page]:
         """Yield the rows, good and bad, in the order of the files, at most `size` on a page.
@@ -61,44 +52,17 @@ class FileDelivery:
             yield Page(transactions=tuple(good), rejected=tuple(bad))
 
     def _items(self) -> Iterator[Transaction | RejectedRow]:
-        overlaps: dict[tuple[str, int], Overlap] = {}
-        whole = ((file, self._file_items(file)) for file in self.files)
-        detailed = ((file, self._detailed_items(file)) for file in self.reopened)
-        for file, items in chain(whole, detailed):
-            for item in items:
-                if isinstance(item, RejectedRow):
-                    yield item
-                    continue
-                row, entry = item
-                key = row.account_id, self.chains.get(row.account_id, {}).get(file.fingerprint, 0)
-                if key not in overlaps:
-                    overlaps[key] = Overlap(shared=self._shared(row.account_id))
-                yield from overlaps[key].let_through(row, entry)
-            for overlap in overlaps.values():
-                rows, days = overlap.end_file()
-                yield from rows
-                if days:
-                    self._differing.append(
-                        f"{file.member.name} and the files before it hold different rows for {len(days)} days, first"
-                        f" {days[0]}: all of them are kept"
-                    )
+        for file in self.files:
+            yield from self._file_items(file)
+        for file in self.reopened:
+            yield from self._detailed_items(file)
 
-    def _shared(self, account: str) -> tuple[Window, ...]:
-        """Return the days of an account that more than one file holds."""
-        files = (*self.files, *self.reopened)
-        spans = [file.summary.accounts[account] for file in files if account in file.summary.accounts]
-        return shared_windows(
-            [Window(from_on=span.first_on, to_on=span.last_on) for span in spans if span.first_on and span.last_on]
-        )
-
-    def _file_items(self, file: IndexedFile) -> Iterator[_OpenRow | RejectedRow]:
+    def _file_items(self, file: IndexedFile) -> Iterator[Transaction | RejectedRow]:
         name = file.member.name
         reports_strays = self.account_id in {None, next(iter(file.summary.accounts), None)}
         for event in self.events_of(file):
             if isinstance(event, Row):
-                for row, entry in self._payments(event):
-                    if self._wanted(row):
-                        yield self._identified(file, row), entry
+                yield from (self._identified(file, row) for row in self._payments(event) if self._wanted(row))
             elif isinstance(event, BadRow) and (
                 event.account == self.account_id or (reports_strays and not event.account)
             ):
@@ -109,20 +73,23 @@ class FileDelivery:
                     account_id=event.account or self.account_id,
                 )
 
-    def _detailed_items(self, file: IndexedFile) -> Iterator[_OpenRow]:
+    def _detailed_items(self, file: IndexedFile) -> Iterator[Transaction]:
         for event in self.events_of(file):
             if isinstance(event, Row) and event.entry is not None and event.entry.id in self.details:
-                yield from (item for item in self._payments(event) if self._wanted(item[0]))
+                yield from filter(self._wanted, self._payments(event))
 
-    def _payments(self, event: Row) -> Iterator[_OpenRow]:
-        """Yield what a row stands for: itself, or its payments where a notification lists them."""
+    def _payments(self, event: Row) -> Iterator[Transaction]:
+        """Yield what a row stands for: itself, or its payments where a notification lists them.
+
+        Of an entry whose payments are not known it has the id of the entry: no identity, but what finds it again then.
+        """
         known = self.details.get(event.entry.id, ()) if event.entry is not None else ()
         row = event.transaction
         for payment in known:
             booked = replace(payment, booking_on=row.booking_on, booking_at=row.booking_at, value_on=row.value_on)
-            yield replace(booked, pending=row.pending), None
+            yield replace(booked, pending=row.pending)
         if not known:
-            yield row, event.entry.id if event.entry is not None else None
+            yield row if event.entry is None else replace(row, external_id=event.entry.id)
 
     def _wanted(self, transaction: Transaction) -> bool:
         if self.account_id is not None and transaction.account_id != self.account_id:
@@ -174,10 +141,7 @@ class FileDelivery:
         return self.account_id in {None, key}
 
     def warnings(self) -> tuple[str, ...]:
-        """Return what the reader of a run should know, a sentence each, without account numbers.
-
-        Which days differ between files is known when the rows have been delivered.
-        """
+        """Return what the reader of a run should know, a sentence each, without account numbers."""
         found: list[str] = []
         for file in self.files:
             name, counted = file.member.name, file.summary
@@ -193,7 +157,6 @@ class FileDelivery:
                 found.append(f"{name}: read with profile {profile}, confidence {file.understood.confidence:.2f}")
             for account in (one for key, one in counted.accounts.items() if self._about(key)):
                 found += [f"{name}: {account.account.external_id}: {one.reason}" for one in account.imbalances]
-        found += self._differing
         doubts = [(key, reason) for key, reason in self.distrusted.items() if self._about(key)]
         found += [f"ids of {key} are not used as identities: {reason}" for key, reason in doubts]
         return tuple(found)

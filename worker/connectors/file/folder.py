@@ -151,8 +151,9 @@ class Folder:
         """Return what each file says about an account."""
         return [file.summary.accounts[key] for file in self.files if key in file.summary.accounts]
 
+    @cached_property
     def distrusted(self) -> dict[str, IdDoubt]:
-        """Return the accounts whose ids are no identities, with the reason."""
+        """The accounts whose ids are no identities, with the reason."""
         doubts = {key: distrusted(one.ids for one in self.summaries(key)) for key in self.account_keys()}
         return {key: doubt for key, doubt in doubts.items() if doubt is not None}
 
@@ -163,8 +164,9 @@ class Folder:
         waiting = [(name, StatementMissingError(f"{n} {missing}")) for name, n in self.waiting(key).items()]
         return [*unbalanced, *waiting, *self._apart(key)]
 
+    @cached_property
     def chains(self) -> dict[str, dict[str, int]]:
-        """Return the accounts whose files state balances of several: the number of each file's, by fingerprint."""
+        """The accounts whose files state balances of several: the number of each file's, by fingerprint."""
         found: dict[str, dict[str, int]] = {}
         for key in self.account_keys():
             files = self.files_of(key)
@@ -176,7 +178,7 @@ class Folder:
     def _apart(self, key: str | None) -> list[tuple[str, InvalidDataError]]:
         """Return the accounts whose files state balances of several accounts."""
         found: list[tuple[str, InvalidDataError]] = []
-        for account, numbers in self.chains().items():
+        for account, numbers in self.chains.items():
             other = next(file.member.name for file in self.files if numbers.get(file.fingerprint))
             if key in {None, account}:
                 reason = (

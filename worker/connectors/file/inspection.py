@@ -18,7 +18,7 @@ Report = dict[str, Any]
 def report(folder: Folder) -> Report:
     """Return the report on a path as plain data: files that can be read, and files that are refused with the reason."""
     return {
-        "files": [_file(file, folder.distrusted()) for file in folder.files],
+        "files": [_file(file, folder.distrusted) for file in folder.files],
         "refused": [_refusal(error) for error in folder.refused],
         "duplicates": [{"file": name, "same_as": first} for name, first in folder.duplicates.items()],
         "waiting": [{"account": key, "entries": number} for key, number in folder.waiting(None).items()],

@@ -9,7 +9,6 @@ from decimal import Decimal
 from worker.connectors.base import Account, IdClass, Window
 from worker.connectors.file.accounts_by_balances import DayBalances
 from worker.connectors.file.day_order import DayOrder
-from worker.connectors.file.overlap import join_windows
 from worker.connectors.file.repeated_statements import RepeatedStatement, StatementNumber, mark_repeated
 from worker.connectors.file.reused_ids import IdDoubt, UsedIds
 from worker.connectors.file.statement.accounting import Accounted
@@ -26,6 +25,7 @@ from worker.connectors.file.statement.events import (
     StatedBalance,
     day_of,
 )
+from worker.connectors.file.statement.joined_windows import join_windows
 from worker.connectors.file.statement.notification_details import EntryReference
 from worker.connectors.file.statement_proof import Imbalance, StatementProof, gap_between
 

@@ -90,7 +90,7 @@ class Delivery:
         complete: Whether the provider left nothing out.
         last_page: The transactions of the page before, to see what the next one repeats; none once all were read.
         days: The days of its rows so far, by the first and the last row of each page.
-        continues: Whether it was cut after a page whose `next_cursor` the next request goes on from.
+        continues: Whether the next request goes on from its `next_cursor`: it was cut, or another delivery follows.
         repeated: By account, how many rows were left out because a page repeated them from the end of the page before.
         times_on_page: By account and id, how often one page told an id, where it did so several times.
     """
@@ -217,6 +217,9 @@ def _read_pages(pages: Iterator[Page], context: ImportContext, cut: Cut, refused
             _take_in(delivery, page)
             context.refuse_if_heavy(delivery.records)
             context.note_fetched(delivery.pages, delivery.records, delivery.days)
+            if page.ends_delivery:
+                delivery.continues = True
+                break
             was_late = context.clock() > late_s
             if was_late and cut is Cut.AT_PAGES and page.next_cursor is not None:
                 _end_at_page(delivery)

@@ -50,14 +50,19 @@ class PrefetchedDeliveries:
     def prefetch_all(self, requests: Sequence[FetchRequest]) -> None:
         """Fetch what a run of these requests would fetch; errors are kept and raised by `take`."""
         failed: set[str] = set()
-        for request in requests:
+        left = list(requests)
+        while left:
+            request = left.pop(0)
             if request.account_id not in failed:
                 try:
-                    self._keep(request, self.prefetch(request, whole=True))
+                    delivery = self.prefetch(request, whole=True)
                 except ConnectorError as error:
                     if stops_connection(error) or request.account_id is None:
                         return
                     failed.add(request.account_id)
+                    continue
+                self._keep(request, delivery)
+                left[:0] = request.following(delivery)
 
     def prefetch_into(self, digest: ResponseDigest, requests: Sequence[FetchRequest]) -> bytes | None:
         """Fetch ahead while the response can still be an unchanged one; return its digest, None when it cannot.
@@ -134,7 +139,7 @@ class PrefetchedDeliveries:
         """Return the ways to read a request: by its cursor, from the cursor's beginning, by windows."""
         by_windows = partial(self._read_windows, request)
         if not request.by_cursor:
-            return [by_windows]
+            return [by_windows if request.cursor is None else partial(self._read_changes, request, request.cursor)]
         cursors = dict.fromkeys((request.cursor, None))
         return [*(partial(self._read_changes, request, cursor) for cursor in cursors), by_windows]
 

@@ -7,10 +7,12 @@ the end is kept by `worker.runs.attempt_log`.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import Self
 
 from worker.connectors.base import Capabilities, Scope, Window
 from worker.importer.account_state import AccountState
 from worker.importer.context import ImportContext
+from worker.importer.fetch.delivery import Delivery
 from worker.importer.fetch.window import (
     HISTORY_DAYS,
     DaysRead,
@@ -33,6 +35,7 @@ class FetchRequest:
     Attributes:
         accounts: Our accounts that it is for.
         account_id: The bank's id of the account; None for all accounts of the connection in one call.
+        cursor: Where it goes on from; of one by windows, after a delivery of the same days.
         replays: Whether it is for rejected rows that are replayed: they come alone, and move no watermark or cursor.
     """
 
@@ -42,6 +45,10 @@ class FetchRequest:
     by_cursor: bool
     cursor: str | None = None
     replays: bool = False
+
+    def following(self, delivery: Delivery) -> list[Self]:
+        """Return the request that goes on after a delivery; none where that was the last one."""
+        return [replace(self, cursor=delivery.next_cursor)] if delivery.continues else []
 
 
 def days_read_of(account: AccountState | BankConnectionAccount) -> DaysRead:
