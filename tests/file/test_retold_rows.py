@@ -30,11 +30,8 @@ FIRST = {"short first": (SHORT, LONG), "long first": (LONG, SHORT)}
 
 
 @pytest.mark.parametrize(("first", "second"), FIRST.values(), ids=FIRST)
-@pytest.mark.parametrize("apart", [True, False], ids=["one after the other", "at once"])
-def test_a_column_of_texts_that_only_one_of_two_exports_fills_doubles_nothing(drop_folder, first, second, apart):
+def test_a_column_of_texts_that_only_one_of_two_exports_fills_doubles_nothing(drop_folder, first, second):
     drop_folder.drop("a.csv", first)
-    if apart:
-        drop_folder.refresh()
     drop_folder.drop("b.csv", second)
     drop_folder.refresh()
     assert sorted(drop_folder.amounts()) == ["-3.00", "-4.50", "-4.50", "-4.50", "2450.00"]
@@ -184,12 +181,9 @@ HABITS = {  # two files of one account, the habit in them, and how often it was 
 
 
 @pytest.mark.parametrize(("first", "second", "paid"), HABITS.values(), ids=HABITS)
-@pytest.mark.parametrize("apart", [True, False], ids=["one after the other", "at once"])
-def test_a_habit_is_no_other_form_of_export(drop_folder, first, second, paid, apart):
+def test_a_habit_is_no_other_form_of_export(drop_folder, first, second, paid):
     amount, times = paid
     drop_folder.drop("a.csv", f"{HEAD}2026-01-04,Rent,-900.00\n{first}")
-    if apart:
-        drop_folder.refresh()
     drop_folder.drop("b.csv", f"{HEAD}{second}2026-01-31,Gym,-30.00\n")
     outcome = drop_folder.refresh()
     assert drop_folder.amounts().count(amount) == times or outcome.status != RunStatus.SUCCEEDED

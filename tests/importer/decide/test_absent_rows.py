@@ -5,14 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from tests.importer.decide.rows import COMPLETE, CUT, DAY, JUNE, NOTHING_PROVEN, UNTRUSTED, day, line, row, rules
+from tests.importer.decide.rows import COMPLETE, CUT, DAY, JUNE, NOTHING_PROVEN, day, row, rules
 from worker.connectors.base import Window
 from worker.importer.decide.absent_rows import (
     Coverage,
     is_newly_absent,
     out_of_reach,
     removal_reason,
-    told_otherwise,
     windows_are_complete,
 )
 from worker.importer.decide.reasons import Reason
@@ -120,30 +119,6 @@ def test_what_a_window_proves_of_a_day():
 @pytest.mark.parametrize(("rows", "promised", "complete"), [(1, True, True), (0, True, False), (1, False, False)])
 def test_an_empty_delivery_proves_nothing_whatever_is_promised(rows, promised, complete):
     assert windows_are_complete(rows, promised=promised) is complete
-
-
-@pytest.mark.parametrize(
-    ("said", "found"),
-    [
-        (line("-4"), True),
-        (line("-4", "COFFEE  bar"), True),
-        (line("4"), False),
-        (line("-4", "Another Bar"), False),
-        (line("-3.50", "Another Bar", UNTRUSTED), True),
-        (line("-3.50", "Another Bar", external_id="other"), True),
-        (line("-3.50", "Another Bar", UNTRUSTED, booking_on=day(1)), False),
-        (line("-4", booking_on=day(1)), False),
-        (line("-4", currency="USD"), False),
-        (line("-4", pending=True), False),
-    ],
-)
-def test_only_a_line_that_differs_in_its_amount_or_words_alone_tells_a_row_otherwise(said, found):
-    assert told_otherwise([POSTED], [said]) == ({1} if found else set())
-    assert told_otherwise([PENDING], [said]) == set()
-
-
-def test_two_ids_of_one_amount_and_day_are_two_purchases():
-    assert told_otherwise([row(external_id="a")], [line("-3.50", "Another Bar", external_id="b")]) == set()
 
 
 TOLD_FROM_10_JUNE = Coverage(window=JUNE, told_from_on=JUNE.from_on + timedelta(days=9))

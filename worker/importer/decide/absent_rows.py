@@ -7,12 +7,10 @@ from itertools import groupby
 
 from worker.connectors.base import Window
 from worker.importer.decide.decisions import RowRules
-from worker.importer.decide.read.identity import folded_text
 from worker.importer.decide.read.line import Line
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.row_days import DAY_KINDS, DayKind, RowDays
 from worker.importer.decide.stored_row import State, StoredRow
-from worker.words import payment_text
 
 FIRST_DAYS = 2
 """How many of the first days of a delivery a bank may have left out a part of."""
@@ -166,33 +164,3 @@ def is_newly_absent(row: StoredRow, coverage: Coverage) -> bool:
     if row.absent_days is not None or not coverage.must_have(row.days):
         return False
     return row.state == State.PENDING or not coverage.begins_with(row.days)
-
-
-def told_otherwise(rows: Iterable[StoredRow], new: Iterable[Line]) -> set[int]:
-    """Return the undelivered posted rows of whose day a new line tells the same with another amount, or in other words.
-
-    The bank corrected it, the user edited the file, or it is another purchase: the user is asked whether the row is
-    gone. Two ids of one amount are two purchases.
-    """
-    lines = [line for line in new if not line.pending]
-    said, money = set(map(_said_of, lines)), set(map(_money_of, lines))
-    without_id = {_money_of(line) for line in lines if line.identity is None}
-    return {
-        row.id
-        for row in rows
-        if row.state == State.POSTED
-        and (
-            _said_of(row) in said
-            or _money_of(row) in (money if row.has_content_identity(row.content_key) else without_id)
-        )
-    }
-
-
-def _money_of(one: Line | StoredRow) -> tuple[object, ...]:
-    """Return what a row says, but for its words."""
-    return one.days.stated_on, one.currency, one.amount
-
-
-def _said_of(one: Line | StoredRow) -> tuple[object, ...]:
-    """Return what a row says, but for the amount."""
-    return one.days.stated_on, one.currency, one.amount > 0, folded_text(payment_text(one))

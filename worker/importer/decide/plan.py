@@ -11,7 +11,6 @@ from worker.importer.decide.absent_rows import (
     is_newly_absent,
     out_of_reach,
     removal_reason,
-    told_otherwise,
 )
 from worker.importer.decide.decisions import ExpenseEffect, NewRow, RowChange, RowIdentity, RowRules, Suggestion
 from worker.importer.decide.expenses.from_line import expense_of, has_expense, why_no_expense
@@ -24,6 +23,7 @@ from worker.importer.decide.read.line import Line
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.row_update import tombstone, update_from_bank
 from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
+from worker.importer.decide.told_otherwise import DaysTold, told_otherwise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +42,7 @@ class Evidence:
         common_words: Words that most texts of the account have.
         maybe_restated: Ids of those of `in_full` that the delivery lacks although it has all rows of their days.
         taken_identities: Identities that rows on other days have.
+        told: The days of a delivery that holds each of its days as a whole.
     """
 
     coverage: Coverage
@@ -55,6 +56,7 @@ class Evidence:
     common_words: frozenset[str] = frozenset()
     maybe_restated: frozenset[int] = frozenset()
     taken_identities: frozenset[bytes] = frozenset()
+    told: DaysTold | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +145,7 @@ def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> 
         ],
         suggestions=found.suggestions,
         returned=[*matches.returned, *returned],
-        newly_absent=_newly_absent([row for row in left_over if row.id not in tombstoned], new, matches, evidence),
+        newly_absent=_newly_absent([row for row in left_over if row.id not in tombstoned], new, evidence),
         out_of_reach=len(beyond),
         unchanged=matches.unchanged,
         expenses=found.users_expenses,
@@ -152,26 +154,11 @@ def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> 
     )
 
 
-def _newly_absent(
-    staying: Sequence[StoredRow], new: Sequence[Line], matches: IdentityMatches, evidence: Evidence
-) -> list[int]:
+def _newly_absent(staying: Sequence[StoredRow], new: Sequence[Line], evidence: Evidence) -> list[int]:
     """Return the ids of undelivered rows that stay, to be marked as absent from now on."""
-    held = [row for row in staying if _was_to_be_told(row, matches, evidence)]
-    corrected = told_otherwise(held, new) if held else set()
-    return [row.id for row in staying if is_newly_absent(row, evidence.coverage) or row.id in corrected]
-
-
-def _was_to_be_told(row: StoredRow, matches: IdentityMatches, evidence: Evidence) -> bool:
-    """Return whether the delivery has the row's day without the row, of whose absence nothing is noted yet.
-
-    A delivery of whole days that tells no known row up to that day may begin where the one before it ended.
-    """
-    if row.absent_days is not None:
-        return False
-    goes_back = any(match.line.days.day <= row.days.day for match in (*matches.unchanged, *matches.changed)) or any(
-        line.days.day < row.days.day for line in matches.new if not line.pending
-    )
-    return evidence.coverage.must_have(row.days) or (row.id in evidence.maybe_restated and goes_back)
+    not_noted = [row for row in staying if row.absent_days is None]
+    otherwise = told_otherwise(not_noted, new, evidence.coverage, evidence.told) if not_noted else set()
+    return [row.id for row in staying if is_newly_absent(row, evidence.coverage) or row.id in otherwise]
 
 
 def _candidates(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> list[UnmatchedRow]:

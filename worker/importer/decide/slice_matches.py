@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from worker.importer.decide.absent_rows import Coverage
 from worker.importer.decide.decisions import RowRules
@@ -15,6 +16,7 @@ from worker.importer.decide.read.line import Line
 from worker.importer.decide.sign_flip import inverted_by_user, match_inverted_rows, opposite_fingerprints, signs_flipped
 from worker.importer.decide.slice_rows import SliceRows
 from worker.importer.decide.stored_row import State, StoredRow
+from worker.importer.decide.told_otherwise import MAX_DAYS_MOVED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +60,8 @@ class CorrectedMatches:
     Attributes:
         matches: Lines with their stored rows, corrected.
         signs_flipped: All amounts of the account have the opposite sign now, and the user did not ask for it.
-        maybe_restated: Ids of stored rows that new lines may state otherwise.
+        maybe_restated: Ids of stored rows that new lines may state otherwise, of the same day.
+        maybe_moved: Ids of stored rows that new lines may state under another day.
         identities: Identities that new rows may get, of an account that has rows on other days.
         without_expense: Ids of the changed rows that have no expense.
         visible: The new lines, and those of these rows, that get an expense.
@@ -67,6 +70,7 @@ class CorrectedMatches:
     matches: IdentityMatches
     signs_flipped: bool
     maybe_restated: frozenset[int]
+    maybe_moved: frozenset[int]
     identities: Sequence[bytes]
     without_expense: Sequence[int]
     visible: Sequence[Line]
@@ -116,6 +120,7 @@ def correct_matches(
         matches=matches,
         signs_flipped=flipped and not inverted_by_user(matches, in_full, found.opposite),
         maybe_restated=frozenset(_maybe_restated(matches)) if rules.whole_days else frozenset(),
+        maybe_moved=frozenset(_maybe_moved(matches)) if rules.whole_days else frozenset(),
         identities=[] if first_load else possible_identities((*matches.new, *changed), matches.next_occurrence),
         without_expense=[match.known_id for match in without_expense],
         visible=[line for line in lines if has_expense(line, pending_hidden=rules.pending_hidden)],
@@ -141,6 +146,13 @@ def _maybe_restated(matches: IdentityMatches) -> set[int]:
     without_id = {day for line in lines if line.identity is None for day in (line.stated_on, line.value_on)}
     there = (row for row in matches.undelivered if row.state == State.POSTED and row.days.stated_on in days)
     return {row.id for row in there if not row.has_trusted_id or row.days.stated_on in without_id}
+
+
+def _maybe_moved(matches: IdentityMatches) -> set[int]:
+    """Return the posted rows that are near the days of new lines, which may state them under another day."""
+    days = {line.stated_on for line in matches.new if line.stated_on is not None and not line.pending}
+    near = {day + timedelta(days=n) for day in days for n in range(-MAX_DAYS_MOVED, MAX_DAYS_MOVED + 1)}
+    return {row.id for row in matches.undelivered if row.state == State.POSTED and row.days.stated_on in near}
 
 
 def _release_named(matches: IdentityMatches, named: Collection[int]) -> None:

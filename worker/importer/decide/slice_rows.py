@@ -12,6 +12,7 @@ from worker.importer.decide.ids.duplicates import (
 )
 from worker.importer.decide.read.context import ReadContext
 from worker.importer.decide.read.line import FingerprintedTransaction, Line, Rejection, read_line
+from worker.importer.decide.row_days import RowDays
 from worker.importer.decide.stored_row import State, StoredKey
 
 _NEVER_TWICE: Mapping[str, int] = {}
@@ -44,12 +45,14 @@ class SetAside:
     Attributes:
         transactions: How many transactions: those of these rows, and pending ones that deliver a posted row again.
         row_ids: Ids of the stored rows.
+        posted_days: The days of those of them that are posted.
         returned: Those of them that had been absent.
         rest: All other transactions, to be read.
     """
 
     transactions: int = 0
     row_ids: set[int] = field(default_factory=set)
+    posted_days: list[RowDays] = field(default_factory=list)
     returned: list[int] = field(default_factory=list)
     rest: Sequence[FingerprintedTransaction] = field(default_factory=list)
 
@@ -132,6 +135,8 @@ def set_unchanged_aside(transactions: Iterable[FingerprintedTransaction], known:
             continue
         set_aside.transactions += 1
         set_aside.row_ids.add(row.id)
+        if row.state == State.POSTED:
+            set_aside.posted_days.append(row.days)
         if row.absent:
             set_aside.returned.append(row.id)
     set_aside.rest = rest

@@ -9,6 +9,7 @@ from worker.importer.decide.plan import Evidence, Plan, make_plan
 from worker.importer.decide.read.line import Rejection
 from worker.importer.decide.slice_matches import correct_matches, match_slice
 from worker.importer.decide.slice_rows import SliceRows
+from worker.importer.decide.told_otherwise import days_told
 from worker.importer.fetch.slices import Slice
 from worker.importer.outcome import AccountTally, SignsFlippedError, UnknownRowsError
 from worker.importer.store.account_share import AccountShare
@@ -90,7 +91,7 @@ def _decide_and_write(
     if corrected.signs_flipped:
         raise SignsFlippedError
     restated = corrected.maybe_restated - seen.row_ids
-    further = load_further(session, account.id, corrected, full, restated)
+    further = load_further(session, account.id, corrected, full, restated | (corrected.maybe_moved - seen.row_ids))
     expenses = load_user_expenses(
         session, share.job.user_id, account, corrected.visible, corrected.without_expense, seen.expense_ids
     )
@@ -106,6 +107,7 @@ def _decide_and_write(
         common_words=common_words(further.latest_texts),
         maybe_restated=restated,
         taken_identities=further.taken_identities,
+        told=days_told(corrected.matches, rows.set_aside.posted_days) if rules.whole_days else None,
     )
     plan = make_plan(corrected.matches, evidence, rules)
     return corrected.matches, plan, _write(session, share, plan)

@@ -1,0 +1,103 @@
+"""Files of one account that overlap, were edited, or are in another form: no row doubled or lost behind a success.
+
+Each story is an account of its own with two files in one folder, so that one run imports all of them.
+"""
+
+from collections import Counter
+from datetime import date, timedelta
+from decimal import Decimal
+
+from tests.file.ofx.test_statements import bank, row
+from tests.file.test_imported import FileHarness
+
+ON = [date(2026, 1, 5) + timedelta(days) for days in range(8)]
+COFFEES = [(on, "Coffee Bar", "-3.20") for on in ON] + [(ON[4], "Coffee Bar", "-3.20")]
+SHOPS = [(ON[1], "Rewe Markt", "-21.40"), (ON[3], "Bahn", "-9.90"), (ON[4], "Acme Salary", "2450.00")]
+WHOLE = sorted(COFFEES + SHOPS)
+FIRST, BAHN, LAST = 0, WHOLE.index(SHOPS[1]), len(WHOLE) - 1
+IN_A_DAY = WHOLE.index(SHOPS[2]) + 1
+FEW = SHOPS[:2]
+
+
+def edited(at, *, days=0, words=None, amount=None):
+    """Return the rows as a person edited one of them."""
+    on, said, paid = WHOLE[at]
+    return [*WHOLE[:at], (on + timedelta(days), words or said, amount or paid), *WHOLE[at + 1 :]]
+
+
+# Two files of the same payments. What is in the ledger twice has to be a question.
+EDITED = {
+    "the first row, a day before": (WHOLE, edited(FIRST, days=-1)),
+    "the first row, a day later": (WHOLE, edited(FIRST, days=1)),
+    "a row, a day later": (WHOLE, edited(BAHN, days=1)),
+    "the last row, a day before": (WHOLE, edited(LAST, days=-1)),
+    "the last row, a day later": (WHOLE, edited(LAST, days=1)),
+    "a row of a habit, in other words": (WHOLE, edited(FIRST, words="Dinner with Bo")),
+    "a row, in other words": (WHOLE, edited(BAHN, words="Train")),
+    "a row, with another amount": (WHOLE, edited(BAHN, amount="-99.00")),
+    "two rows, both in other words": (FEW, [(on, f"Number {on.day}", amount) for on, _, amount in FEW]),
+    "two rows, both a day later": (FEW, [(on + timedelta(1), words, amount) for on, words, amount in FEW]),
+}
+# Of these nothing has to be asked.
+SAME = {
+    "in another order": (WHOLE, WHOLE[::-1]),
+    "a row left out": (WHOLE, [one for one in WHOLE if one != WHOLE[BAHN]]),
+    "a row that was booked late": ([one for one in WHOLE if one != WHOLE[BAHN]], WHOLE),
+    "cut within a day, then whole": (WHOLE[:IN_A_DAY], WHOLE),
+    "cut within a day, and from there": (WHOLE[:IN_A_DAY], WHOLE[IN_A_DAY:]),
+    "from within a day, then what was before": (WHOLE[IN_A_DAY:], WHOLE[:IN_A_DAY]),
+    "two rows in common": (WHOLE[: IN_A_DAY + 2], WHOLE[IN_A_DAY:]),
+    "two rows in common, the later file first": (WHOLE[IN_A_DAY:], WHOLE[: IN_A_DAY + 2]),
+    "with more words": (WHOLE, [(on, f"{words} {at}", amount) for at, (on, words, amount) in enumerate(WHOLE)]),
+}
+STORIES = EDITED | SAME | {"in another form": (WHOLE, WHOLE)}
+
+
+def iban(number):
+    bban = f"37040044{number:010}"
+    return f"DE{98 - int(f'{bban}131400') % 97:02}{bban}"
+
+
+def table(rows, number):
+    lines = (f"{on},{words},{amount},{iban(number)}\n" for on, words, amount in rows)
+    return "Date,Description,Amount,Account IBAN\n" + "".join(lines)
+
+
+def statement(rows, number):
+    told = "".join(
+        row(amount, f"{on:%Y%m%d}", f"F{at}", f"<NAME>KARTE {words.upper()}")
+        for at, (on, words, amount) in enumerate(rows)
+    )
+    account = f"<BANKACCTFROM><BANKID>37040044<ACCTID>{iban(number)}<ACCTTYPE>CHECKING</BANKACCTFROM>"
+    return bank(told, account=account).replace("usd", "EUR").replace("LEDGERBAL", "AVAILBAL")
+
+
+def ledger(folder, number):
+    """Return the amounts that an account shows, and its problem."""
+    of_account = {"anchor": f"iban:{iban(number)}%"}
+    shown = folder.sql(
+        "SELECT t.amount FROM bank_transactions t JOIN bank_connection_accounts a ON a.id = t.account_id"
+        " WHERE a.anchor LIKE :anchor AND t.expense_id IS NOT NULL",
+        **of_account,
+    )
+    [(problem,)] = folder.sql(
+        "SELECT problem_code FROM bank_connection_accounts WHERE anchor LIKE :anchor", **of_account
+    )
+    return Counter(amount for (amount,) in shown), problem
+
+
+def test_what_two_files_tell_is_in_the_ledger_once_or_is_asked_about(sessions, user_id, tmp_path):
+    folder = FileHarness(sessions, user_id, tmp_path)
+    for number, (name, (first, second)) in enumerate(STORIES.items()):
+        folder.drop(f"{number}-a.csv", table(first, number))
+        form = ("ofx", statement) if name == "in another form" else ("csv", table)
+        folder.drop(f"{number}-b.{form[0]}", form[1](second, number))
+    assert folder.refresh().status == "partial"
+    wrong = {}
+    for number, (name, (first, _)) in enumerate(STORIES.items()):
+        rows = first if name in EDITED else WHOLE
+        shown, problem = ledger(folder, number)
+        was_once, was_asked = shown == Counter(Decimal(amount) for _, _, amount in rows), problem == "rows_withdrawn"
+        if not (was_once or (name in EDITED and was_asked)) or (name not in EDITED and problem):
+            wrong[name] = shown, problem
+    assert wrong == {}
