@@ -550,12 +550,13 @@ CREATE TABLE IF NOT EXISTS bank_transactions (
   -- an unknown state would be neither replaceable nor countable in the balance proof
   CONSTRAINT ck_bank_transactions_state CHECK (state IN ('pending', 'posted', 'removed')),
   -- `own`: we wrote the expense; `linked`: it was the user's before; NULL expense_id under these = the user deleted it.
-  -- Without an expense: `none` (zero amount, hidden pending row), `transfer` (a leg), `twin` (another row has it),
-  -- `reverted` (taken back). An unknown state would let a deleted expense return.
+  -- Without an expense: `none` (zero amount, hidden pending row), `transfer` (a leg: its expense is what the transfer
+  -- cost, if anything), `twin` (another row has it), `reverted` (taken back). An unknown state would let a deleted
+  -- expense return.
   CONSTRAINT ck_bank_transactions_expense_state
     CHECK (expense_state IN ('none', 'own', 'linked', 'transfer', 'twin', 'reverted')),
   -- a line without an expense must not keep a thread to one
-  CONSTRAINT ck_bank_transactions_expense CHECK (expense_id IS NULL OR expense_state IN ('own', 'linked'))
+  CONSTRAINT ck_bank_transactions_expense CHECK (expense_id IS NULL OR expense_state IN ('own', 'linked', 'transfer'))
 );
 -- one expense stands for one bank line: no match may consume it twice
 CREATE UNIQUE INDEX IF NOT EXISTS uq_bank_transactions_expense ON bank_transactions(expense_id)

@@ -15,10 +15,12 @@ from worker.importer.actions.settled_balance import unsettle_balance
 from worker.importer.actions.suggestions import accept, find_suggestion
 from worker.importer.actions.withdrawn_rows import take_for_there
 from worker.importer.decide.reasons import Reason
+from worker.importer.decide.transfers.money_moved import asked_because
 from worker.importer.store.accounts.bank_accounts import attach, other_sources
 from worker.importer.store.sources.joined_rows import meet_joined_rows
 from worker.importer.store.sources.undo_answer import plan_undo, write_undo
 from worker.importer.store.suggestions.obsolete import is_obsolete
+from worker.importer.store.transfers.legs import load_legs
 from worker.models import BankConnectionAccount, BankMatchSuggestion, BankTransaction
 from worker.runs.states import RunKind
 
@@ -38,10 +40,9 @@ _FORGET_APART = text(
 
 
 _AGAIN: Mapping[str, Reason] = {
-    "twin": Reason.MAYBE_TWIN, "transfer": Reason.EQUAL_AND_OPPOSITE, "expense": Reason.SIMILAR_EXPENSE,
-    "takeover": Reason.REWRITTEN,
+    "twin": Reason.MAYBE_TWIN, "expense": Reason.SIMILAR_EXPENSE, "takeover": Reason.REWRITTEN,
 }  # fmt: skip
-"""Why two are one again, by the kind of what was unmatched."""
+"""Why two are one again, by the kind of what was unmatched; of a transfer the amounts say it."""
 
 
 def undo_answer(session: Session, suggestion_id: int, *, user_id: int) -> frozenset[str]:
@@ -153,7 +154,10 @@ def _part_account(session: Session, source_ids: Sequence[int], user_id: int) -> 
 
 def _rejoin(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
     """Match again what was unmatched: two rows, or a row and an expense; the person says that they are one."""
-    suggestion.status, suggestion.reason = "open", _AGAIN[suggestion.kind]
+    rows = [id_ for id_ in (suggestion.transaction_id, suggestion.other_transaction_id) if id_ is not None]
+    is_transfer = suggestion.kind == "transfer"
+    suggestion.reason = asked_because(*load_legs(session, rows)) if is_transfer else _AGAIN[suggestion.kind]
+    suggestion.status = "open"
     session.flush()
     return set(accept(session, suggestion.id, user_id=suggestion.user_id))
 

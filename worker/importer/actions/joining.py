@@ -15,7 +15,10 @@ from worker.importer.decide.expenses.from_line import month
 from worker.importer.decide.expenses.user_edits import merge_user_edits
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State
+from worker.importer.decide.transfers.money_moved import asked_because, cost_of
+from worker.importer.decide.transfers.unequal import could_be_one
 from worker.importer.store.expenses.rows import delete_expenses, set_categories, update_expenses
+from worker.importer.store.expenses.transfer_costs import write_cost
 from worker.importer.store.pending.booked_beside import join_booked_beside, join_takeover
 from worker.importer.store.rows.load import load_in_full
 from worker.importer.store.sources.expense_handover import join_pair
@@ -99,26 +102,32 @@ def join_expense(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
 
 
 def join_transfer(session: Session, suggestion: BankMatchSuggestion) -> set[str]:
-    """Make two rows the legs of one transfer, neither of which is spending; what the user typed for one goes as well.
+    """Make two rows the legs of one transfer: neither is spending, but what it cost stays so, and typed expenses go.
 
     The answer keeps these expenses: they are there again when it is undone, or when the bank parts the legs.
     """
-    one, other = (
-        row_with_expense(session, id_) for id_ in (suggestion.transaction_id, suggestion.other_transaction_id)
-    )
-    if (one.transfer_peer_id, other.transfer_peer_id) == (other.id, one.id):
+    rows = (row_with_expense(session, id_) for id_ in (suggestion.transaction_id, suggestion.other_transaction_id))
+    out, into = sorted(rows, key=lambda row: row.amount)
+    if (out.transfer_peer_id, into.transfer_peer_id) == (into.id, out.id):
         return set()  # paired meanwhile, as rows of other sources
-    if one.transfer_peer_id is not None or other.transfer_peer_id is not None or _is_other_money(one, other):
+    if out.transfer_peer_id is not None or into.transfer_peer_id is not None or _is_other_money(suggestion, out, into):
         raise ConflictError("one of the rows changed or has another peer meanwhile")
-    expense_ids = [one.expense_id, other.expense_id]
-    for row, peer in ((one, other), (other, one)):
+    expense_ids = [out.expense_id, into.expense_id]
+    cost = cost_of(out, into) if out.expense_id is not None else None  # what the user deleted stays deleted
+    for row, peer in ((out, into), (into, out)):
         row.transfer_peer_id, row.expense_id, row.expense_state = peer.id, None, ExpenseState.TRANSFER
     session.flush()
-    return delete_expenses(session, expense_ids, suggestion.run_id)
+    months = delete_expenses(session, expense_ids, suggestion.run_id)
+    write_cost(session, out.id, cost, suggestion.run_id)
+    session.expire_all()
+    return months
 
 
-def _is_other_money(one: BankTransaction, other: BankTransaction) -> bool:
-    return (one.amount, one.currency) != (-other.amount, other.currency)
+def _is_other_money(suggestion: BankMatchSuggestion, out: BankTransaction, into: BankTransaction) -> bool:
+    """Return whether two rows are booked with other money than the question is about."""
+    of_unequal = {Reason.LESS_A_FEE, Reason.EXCHANGED}
+    asked = suggestion.reason if suggestion.reason in of_unequal else Reason.EQUAL_AND_OPPOSITE
+    return asked_because(out, into) != asked or not could_be_one(out, into)
 
 
 def _apply_edits(session: Session, row_id: int, typed_id: int, run_id: uuid.UUID | None) -> set[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from worker.importer.decide.expenses.user_edits import merge_user_edits
-from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, StoredRow
+from worker.importer.decide.stored_row import WRITTEN_BY_IMPORTS, ExpenseFields, ExpenseState, StoredRow
 from worker.importer.store.rows.changes import expense_from_json
 
 
@@ -81,7 +81,7 @@ def _had_no_expense(image: Mapping[str, Any] | None) -> bool:
 
 
 def _has_own_expense(row: StoredRow) -> bool:
-    return row.expense_id is not None and row.expense_state == ExpenseState.OWN
+    return row.expense_id is not None and row.expense_state in WRITTEN_BY_IMPORTS
 
 
 def _is_edited_since(row: StoredRow, image: Mapping[str, Any] | None, written: Mapping[str, Any] | None) -> bool:

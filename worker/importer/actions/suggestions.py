@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import Row, func, select, text
 from sqlalchemy.orm import Session
 
 from worker import outbox
@@ -15,6 +15,7 @@ from worker.errors import ConflictError, NotFoundError
 from worker.importer.actions.joining import join_again, join_expense, join_transfer, join_twin
 from worker.importer.actions.settled_balance import settle_balance
 from worker.importer.actions.withdrawn_rows import take_for_gone
+from worker.importer.decide.transfers.money_moved import BookedMoney, cost_of
 from worker.importer.store.accounts.bank_accounts import add_account, attach, other_sources, sources_of
 from worker.importer.store.accounts.exchanged_ids import exchange_accounts
 from worker.importer.store.accounts.replaced import go_on_as
@@ -25,8 +26,11 @@ from worker.models import BankConnectionAccount, BankMatchSuggestion, BankTransa
 _DESCRIBED = text(
     """SELECT s.id, s.kind, s.reason, s.status, s.created_at, s.transaction_id, s.expense_id, s.other_transaction_id,
         s.account_id, s.other_account_id, s.detail, s.run_id,
-        t.effective_on AS on, t.amount, t.currency, t.description, e.spent_at AS other_on, e.notes AS other_description,
-        o.effective_on AS peer_on, o.description AS peer_description, a.name AS account, p.name AS other_account,
+        t.effective_on AS on, t.amount, t.currency, t.stated_amounts, t.description,
+        e.spent_at AS other_on, e.notes AS other_description,
+        o.effective_on AS peer_on, o.description AS peer_description,
+        o.amount AS peer_amount, o.currency AS peer_currency, o.stated_amounts AS peer_stated_amounts,
+        a.name AS account, p.name AS other_account,
         c.id AS connection_id, c.display_name AS connection, b.id AS other_connection_id,
         b.display_name AS other_connection
     FROM bank_match_suggestions s
@@ -92,6 +96,9 @@ def list_suggestions(
                 "expense_id": row.expense_id,
                 "transaction_id": row.other_transaction_id,
                 "on": row.other_on or row.peer_on,
+                "amount": row.peer_amount,
+                "currency": row.peer_currency,
+                "cost": _cost(row) if row.kind == "transfer" else None,
                 "description": row.other_description or row.peer_description,
                 "account": row.other_account,
                 "connection_id": row.other_connection_id,
@@ -101,6 +108,14 @@ def list_suggestions(
         )
         for row in rows
     ]
+
+
+def _cost(row: Row[Any]) -> dict[str, Any] | None:
+    """Return what stays an expense when two rows are accepted as a transfer; None where nothing does."""
+    bank = BookedMoney(row.amount, row.currency, row.stated_amounts)
+    other = BookedMoney(row.peer_amount, row.peer_currency, row.peer_stated_amounts)
+    cost = cost_of(*sorted((bank, other), key=lambda one: one.amount))
+    return None if cost is None else cost._asdict()
 
 
 def decline(session: Session, suggestion_id: int, *, user_id: int) -> None:

@@ -51,6 +51,7 @@ class Reason(StrEnum):
 
     NAMES_THE_ACCOUNT = "names_the_account"
     CALLED_A_TRANSFER = "called_a_transfer"
+    STATES_THE_AMOUNT = "states_the_amount"
     LEG_ALONE = "leg_alone"
     TWIN_TOOK_OVER = "twin_took_over"
     TRANSFER_HIDDEN = "transfer_hidden"
@@ -61,6 +62,8 @@ class Reason(StrEnum):
     SIMILAR_EXPENSE = "similar_expense"
     SAME_AMOUNT_AND_DAY = "same_amount_and_day"
     EQUAL_AND_OPPOSITE = "equal_and_opposite"
+    LESS_A_FEE = "less_a_fee"
+    EXCHANGED = "exchanged"
     SIMILAR_ACCOUNT = "similar_account"
     CATEGORISED_BEFORE = "categorised_before"
     WITHDRAWN = "withdrawn"

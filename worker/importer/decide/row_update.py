@@ -5,7 +5,7 @@ from worker.importer.decide.expenses.from_line import expense_from_line
 from worker.importer.decide.expenses.user_edits import effect_of_return, effect_on_expense
 from worker.importer.decide.read.line import Line
 from worker.importer.decide.reasons import Decision, Reason
-from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
+from worker.importer.decide.stored_row import WRITTEN_BY_IMPORTS, ExpenseState, State, StoredRow
 
 
 def update_from_bank(
@@ -74,7 +74,7 @@ def tombstone(known: StoredRow, reason: Reason, *, still_listed: bool = False) -
         reason: Why.
         still_listed: The bank lists the row on: it keeps its state, and has no expense until the bank says more of it.
     """
-    own = known.expense_state == ExpenseState.OWN
+    own = known.expense_state in WRITTEN_BY_IMPORTS
     keeps_state = known.deleted_by_user or known.expense_state in (ExpenseState.TWIN, ExpenseState.REVERTED)
     return RowChange(
         known=known,

@@ -25,7 +25,7 @@ class ExpenseState(StrEnum):
         NONE: It has no expense: its amount is zero, or it is pending and pending rows are hidden.
         OWN: It has an expense that an import wrote. Without an expense: the user deleted that.
         LINKED: It has an expense that the user had already. Without an expense: the user deleted that.
-        TRANSFER: It is a leg of a transfer between accounts of the user and has no expense.
+        TRANSFER: It is a leg of a transfer between accounts of the user and has no expense but what that cost.
         TWIN: It has no expense: another row, its `twin_id`, stands for the same purchase.
         REVERTED: It has no expense: a revert took it back.
     """
@@ -36,6 +36,13 @@ class ExpenseState(StrEnum):
     TRANSFER = "transfer"
     TWIN = "twin"
     REVERTED = "reverted"
+
+
+WRITTEN_BY_IMPORTS = frozenset({ExpenseState.OWN, ExpenseState.TRANSFER})
+"""How a row stands to an expense that an import wrote, and that goes with the row."""
+
+MAY_HAVE_EXPENSE = WRITTEN_BY_IMPORTS | {ExpenseState.LINKED}
+"""How a row that has an expense stands to it."""
 
 
 class ExpenseFields(NamedTuple):
@@ -88,7 +95,8 @@ class StoredRow:
     Attributes:
         absent_days: Whole days since a complete delivery first came without the row.
         base: What was last written to its expense.
-        expense: The expense now; for a row that has none any more, as it was when it went.
+        expense: The expense now; for a row that has none any more, as it was when it went. None for a leg of a
+            transfer: what that cost is not the purchase.
         category_id: The category of the expense; None also where the user deleted it from their categories since.
         former_state: The state that a removed row had.
         kept_expense_id: The user's own expense that a removed row, or a pending one that lost it, was linked with, if
@@ -142,7 +150,8 @@ class StoredRow:
     @property
     def suppresses_expense(self) -> bool:
         """Whether a line that becomes this row gets no expense; a wrong match would lose one."""
-        return self.expense_id is None and self.expense_state != ExpenseState.NONE
+        is_hidden = self.expense_id is None or self.expense_state == ExpenseState.TRANSFER
+        return is_hidden and self.expense_state != ExpenseState.NONE
 
     def has_content_identity(self, content_key: bytes) -> bool:
         """Return whether its identity is this content and its place among equal rows."""

@@ -37,7 +37,8 @@ from worker.importer.store.sources.twins import point_to_ends, successors
 from worker.importer.store.sources.unlike import ask_about_unlike_rows
 from worker.importer.store.suggestions.ask import IS_ASKED, suggest
 from worker.importer.store.suggestions.obsolete import close_obsolete_questions
-from worker.importer.store.transfers.pair import hide_shown_legs, pair_legs_of, show_hidden_legs, unpaired_ids
+from worker.importer.store.transfers.hidden_legs import hide_shown_legs, show_hidden_legs
+from worker.importer.store.transfers.pair import pair_legs_of, unpaired_ids
 from worker.importer.store.write_target import WriteTarget
 from worker.models import BankConnectionAccount
 

@@ -17,7 +17,7 @@ from worker.importer.decide.expenses.from_line import month
 from worker.importer.decide.plan import Plan
 from worker.importer.decide.read.clean_text import json_text
 from worker.importer.decide.read.line import STATED_FIELDS, Line
-from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State
+from worker.importer.decide.stored_row import MAY_HAVE_EXPENSE, ExpenseFields, ExpenseState, State
 from worker.importer.store.expenses.locks import lock_if_unchanged
 from worker.importer.store.expenses.rows import delete_expenses, insert_expenses, update_expenses
 from worker.importer.store.rows.bulk import copy, insert_values, next_ids, run_values
@@ -223,7 +223,7 @@ def _expense_link(change: RowChange, new_ids: dict[int, int]) -> tuple[int | Non
     written = new_ids.get(change.known.id, change.effect.link_expense_id)
     if written is not None:
         return written, str(change.effect.state)
-    keeps = change.effect.state in (ExpenseState.OWN, ExpenseState.LINKED) and not change.effect.drop
+    keeps = change.effect.state in MAY_HAVE_EXPENSE and not change.effect.drop
     return (change.known.expense_id if keeps else None), str(change.effect.state)
 
 

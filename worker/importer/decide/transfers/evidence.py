@@ -1,18 +1,19 @@
 """What two rows of two accounts say of whether they are one transfer. Pure."""
 
 import re
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Protocol
 
 from worker.connectors.base import AccountType, TransactionKind
 
-_TRANSFER_KINDS = frozenset({TransactionKind.TRANSFER, TransactionKind.CARD_PAYMENT})
+TRANSFER_KINDS = frozenset({TransactionKind.TRANSFER, TransactionKind.CARD_PAYMENT})
 _NEUTRAL_KINDS = frozenset({None, TransactionKind.OTHER})
-_MIN_MASK = 4
-_MIN_NAME = 5
-_TRANSFER_WORDS = re.compile(
+MIN_MASK = 4
+MIN_NAME = 5
+TRANSFER_WORDS = re.compile(
     r"transfer|xfer|payment|autopay|standing order|umbuchung|überweisung|dauerauftrag|virement|traspaso|bonifico"
     r"|giroconto|overboeking",
     re.IGNORECASE,
@@ -30,6 +31,7 @@ class TransferLeg:
         words: Counterparty and description.
         bank_account_id: The account that it is booked on; None while nobody knows which one its source is of.
         anchor: Of the account it is booked on, as are mask, name and account_type.
+        stated_amounts: What the bank states of the money besides, by name (`Transaction.stated_amounts`).
     """
 
     id: int
@@ -45,6 +47,23 @@ class TransferLeg:
     mask: str | None
     name: str
     account_type: str
+    stated_amounts: Mapping[str, str] | None = None
+
+
+class NamedAccount(Protocol):
+    """What a row may name an account by."""
+
+    @property
+    def anchor(self) -> str | None:
+        """What never changes of it, such as its number."""
+
+    @property
+    def mask(self) -> str | None:
+        """Its last digits."""
+
+    @property
+    def name(self) -> str:
+        """As its bank calls it."""
 
 
 def contradicts(one: TransferLeg, other: TransferLeg) -> bool:
@@ -53,7 +72,7 @@ def contradicts(one: TransferLeg, other: TransferLeg) -> bool:
         return True
     if _names_a_stranger(one, other) or _names_a_stranger(other, one):
         return True
-    other_kinds = {one.kind, other.kind} - _TRANSFER_KINDS - _NEUTRAL_KINDS
+    other_kinds = {one.kind, other.kind} - TRANSFER_KINDS - _NEUTRAL_KINDS
     return bool(other_kinds) and not either_names(one, other)
 
 
@@ -79,12 +98,27 @@ def is_either_labelled(one: TransferLeg, other: TransferLeg) -> bool:
 
 def is_labelled(leg: TransferLeg) -> bool:
     """Return whether the provider calls a row a transfer."""
-    return leg.kind in _TRANSFER_KINDS
+    return leg.kind in TRANSFER_KINDS
 
 
 def is_suggestive(one: TransferLeg, other: TransferLeg) -> bool:
     """Return whether a transfer is likely enough to ask: by kind, words, name, or the shape of a card payment."""
     return _suggests(one, other) or _suggests(other, one)
+
+
+def names_by_word(leg: TransferLeg, other: NamedAccount) -> bool:
+    """Return whether a row says the name of an account, which may be a common word."""
+    return len(other.name) >= MIN_NAME and other.name.casefold() in leg.words.casefold()
+
+
+def names(leg: TransferLeg, other: NamedAccount) -> bool:
+    """Return whether a row names an account, by its number, last digits or name."""
+    return _names(leg, other) or names_by_word(leg, other)
+
+
+def tells(leg: TransferLeg) -> bool:
+    """Return whether a row is called a transfer, by its provider or by one of its words."""
+    return is_labelled(leg) or TRANSFER_WORDS.search(leg.words) is not None
 
 
 def has_evidence(leg: TransferLeg, account: TransferLeg) -> bool:
@@ -107,33 +141,31 @@ def says(leg: TransferLeg, others: Iterable[TransferLeg]) -> Hashable:
     return leg.account_id, leg.kind, leg.counterparty_account, words
 
 
-def _names(leg: TransferLeg, other: TransferLeg) -> bool:
+def _names(leg: TransferLeg, other: NamedAccount) -> bool:
     """Return whether a leg names the account of the other: by its number, or by its last digits."""
-    if leg.counterparty_account and _account_number(other):
-        return _without_spaces(leg.counterparty_account) == _account_number(other)
-    if other.mask is None or len(other.mask) < _MIN_MASK:
+    if leg.counterparty_account and account_number(other):
+        return _without_spaces(leg.counterparty_account) == account_number(other)
+    if other.mask is None or len(other.mask) < MIN_MASK:
         return False
     text = f"{leg.words} {leg.counterparty_account or ''}"
     return re.search(rf"{re.escape(other.mask)}(?!\d)", text) is not None
 
 
 def _names_a_stranger(leg: TransferLeg, other: TransferLeg) -> bool:
-    number = _account_number(other)
+    number = account_number(other)
     return bool(leg.counterparty_account and number and _without_spaces(leg.counterparty_account) != number)
 
 
 def _suggests(leg: TransferLeg, other: TransferLeg) -> bool:
-    if is_labelled(leg) or _TRANSFER_WORDS.search(leg.words):
-        return True
-    if len(other.name) >= _MIN_NAME and other.name.casefold() in leg.words.casefold():
+    if tells(leg) or names_by_word(leg, other):
         return True
     pays_a_card = other.account_type == AccountType.CREDIT and leg.account_type != AccountType.CREDIT
     return pays_a_card and leg.amount < 0
 
 
-def _account_number(leg: TransferLeg) -> str | None:
-    """Return the number of a leg's account; a hash of it cannot be compared."""
-    kind, _, number = (leg.anchor or "").partition(":")
+def account_number(account: NamedAccount) -> str | None:
+    """Return the number of an account; a hash of it cannot be compared."""
+    kind, _, number = (account.anchor or "").partition(":")
     return _without_spaces(number) if kind == "iban" and number else None
 
 

@@ -12,6 +12,7 @@ from worker.importer.decide.reasons import Reason
 from worker.importer.decide.stored_row import ExpenseState, StoredRow
 from worker.importer.store.expenses.answered_legs import give_as_left
 from worker.importer.store.expenses.rows import delete_expenses
+from worker.importer.store.expenses.transfer_costs import delete_costs
 from worker.importer.store.rows.bulk import array_text
 from worker.importer.store.rows.load import lock_expenses
 
@@ -59,7 +60,7 @@ def give_expenses(
 ) -> set[str]:
     """Write the expense of rows that have none of their own, as the bank states them; return the months.
 
-    Legs of a transfer that a user accepted have what they had before.
+    Legs of a transfer that a user accepted have what they had before. What the transfer cost is no expense any more.
 
     Args:
         states: How the rows stand to expenses now: hidden as legs or twins, or linked with an expense of the user's.
@@ -69,7 +70,9 @@ def give_expenses(
     lock_expenses(session, ids)
     as_left, months = set[int](), set[str]()
     if ExpenseState.TRANSFER in states:
-        as_left, months = give_as_left(session, ids, reason, run_id)
+        months = delete_costs(session, ids, run_id)
+        as_left, changed = give_as_left(session, ids, reason, run_id)
+        months |= changed
     values = {"ids": array_text(set(ids) - as_left), "states": array_text(states), "user_id": user_id, "run_id": run_id}
     given = session.execute(_GIVE, values | {"reason": reason}).all()
     expense_ids = [row.expense_id for row in given]

@@ -157,8 +157,9 @@ _AS_STORED = (
 
 
 def _stored_row(row: Row[Any], kept_expense_id: int | None) -> StoredRow:
-    expense, category_id = None, row.category_id
-    if row.expense_id is not None:
+    is_leg = row.expense_state == ExpenseState.TRANSFER
+    expense, category_id = None, None if is_leg else row.category_id
+    if row.expense_id is not None and not is_leg:
         expense = ExpenseFields(
             amount=row.expense_amount,
             currency=row.expense_currency,

@@ -9,6 +9,7 @@ import uuid
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from worker.importer.decide.transfers.unequal import MAX_FEE_SHARE
 from worker.importer.store.suggestions.ask import PURCHASE
 
 CLOSED_AS_OBSOLETE = """status = 'obsolete', decided_at = now(),
@@ -19,7 +20,8 @@ CLOSED_AS_OBSOLETE = """status = 'obsolete', decided_at = now(),
 # whose answer would be refused: a source has booked both of two rows, a leg has its peer, a row stands for another
 # expense.
 # The `+ 0` lets Postgres look rows up by their ids: by the account as well it would read all days of the account.
-_STANDS = """CASE q.kind
+_IS_HIDDEN = "({0}.expense_id IS NULL OR {0}.expense_state = 'transfer')"
+_STANDS = f"""CASE q.kind
     WHEN 'category' THEN EXISTS (SELECT FROM expenses e WHERE e.id = q.expense_id AND e.category_id IS NULL)
     WHEN 'withdrawn' THEN CASE q.reason WHEN 'still_pending' THEN t.state = 'pending' AND t.expense_id IS NOT NULL
       ELSE t.absent_since_at IS NOT NULL AND t.state = 'posted' END
@@ -27,13 +29,16 @@ _STANDS = """CASE q.kind
       AND p.expense_state = 'own' AND p.expense_id IS NOT NULL
       AND NOT EXISTS (SELECT FROM bank_transactions b WHERE b.expense_id = q.expense_id)
     WHEN 'transfer' THEN t.state <> 'removed' AND o.state <> 'removed' AND p.state <> 'removed' AND r.state <> 'removed'
-      AND p.transfer_peer_id IS NULL AND r.transfer_peer_id IS NULL AND p.amount = -r.amount
-      AND p.currency = r.currency
+      AND p.transfer_peer_id IS NULL AND r.transfer_peer_id IS NULL AND p.amount * r.amount < 0
+      AND CASE q.reason WHEN 'exchanged' THEN p.currency <> r.currency
+        WHEN 'less_a_fee' THEN p.currency = r.currency
+          AND -p.amount - r.amount BETWEEN 0 AND -least(p.amount, r.amount) * {MAX_FEE_SHARE}
+        ELSE p.currency = r.currency AND p.amount = -r.amount END
     WHEN 'twin' THEN CASE WHEN p.id = r.id
       THEN q.reason = 'still_pending' AND p.state <> 'posted' AND p.expense_state IN ('own', 'linked')
         AND p.expense_id IS NULL AND 'posted' IN (t.state, o.state)
       ELSE t.state <> 'removed' AND o.state <> 'removed'
-        AND CASE q.reason WHEN 'maybe_hidden' THEN (p.expense_id IS NULL) <> (r.expense_id IS NULL)
+        AND CASE q.reason WHEN 'maybe_hidden' THEN {_IS_HIDDEN.format("p")} <> {_IS_HIDDEN.format("r")}
           ELSE (p.expense_id IS NOT NULL OR p.expense_state = 'transfer')
             AND (r.expense_id IS NOT NULL OR r.expense_state = 'transfer') END
         AND NOT EXISTS (SELECT FROM bank_transactions m JOIN bank_transactions n ON n.account_id + 0 = m.account_id + 0
@@ -44,7 +49,7 @@ _STANDS = """CASE q.kind
             AND t.amount = o.amount
           WHEN 'other_amount' THEN t.amount <> o.amount
           ELSE TRUE END END
-    ELSE TRUE END"""
+    ELSE TRUE END"""  # noqa: S608 - constants
 _OBSOLETE_IDS = f"""SELECT q.id FROM bank_match_suggestions q JOIN bank_transactions t ON t.id = q.transaction_id
     LEFT JOIN bank_transactions o ON o.id = q.other_transaction_id
     LEFT JOIN bank_transactions p ON p.id = {PURCHASE.format("t")}

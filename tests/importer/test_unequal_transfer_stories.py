@@ -1,0 +1,209 @@
+"""Transfers whose legs are not of one amount: of two currencies, or with a fee, which stays an expense."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from tests.importer.bank import Harness
+from worker.bank_accounts.answers import undo_answer
+from worker.bank_accounts.unmatching import unmatch
+from worker.connectors.base import Account, TransactionKind
+from worker.importer.actions.suggestions import accept, decline, list_suggestions
+from worker.runs.states import RunKind
+
+GIRO = Account(external_id="G", name="Giro", currency="EUR", anchor="iban:DE1", mask="1111")
+POT = Account(external_id="P", name="Pot", currency="EUR", anchor="iban:DE2", mask="4321")
+DOLLARS = replace(POT, currency="USD")
+TRANSFER = TransactionKind.TRANSFER
+UNPAIRED = """SELECT t.id FROM bank_transactions t LEFT JOIN bank_transactions o ON o.id = t.transfer_peer_id
+    WHERE t.expense_state = 'transfer' AND o.transfer_peer_id IS DISTINCT FROM t.id"""
+ABROAD = {"original_amount": "-108.20", "original_currency": "USD", "exchange_rate": "1.0820"}
+CHARGED = {"gross": "-100.00", "fee": "0.50"}
+
+
+@pytest.fixture
+def banks(sessions, user_id):
+    return Harness(sessions, user_id), Harness(sessions, user_id)
+
+
+def fill(banks, out, into, **more):
+    """Let the first bank book what leaves, and the second what arrives."""
+    giro, pot = banks
+    giro.bank.accounts, pot.bank.accounts = [GIRO], [DOLLARS if into.get("currency") == "USD" else POT]
+    giro.bank.buy(**({"amount": "-100", "description": "To the pot", "external_id": "g"} | out | more), account_id="G")
+    pot.bank.buy(**({"description": "Received", "external_id": "p"} | into), account_id="P")
+
+
+def refresh(*banks):
+    for harness in banks:
+        harness.refresh()
+
+
+def expenses(harness):
+    return [(amount, currency) for _, amount, currency, _ in harness.expenses()]
+
+
+CERTAIN = {
+    "the sum abroad is stated": (
+        0, {"kind": TRANSFER, "stated_amounts": ABROAD}, {"amount": "108.20", "currency": "USD"}, [],
+    ),
+    "the fee is stated": (
+        1, {"amount": "-100.50", "kind": TRANSFER, "stated_amounts": CHARGED}, {"amount": "100"}, [("-0.50", "EUR")],
+    ),
+    "both are": (
+        0, {"amount": "-100.50", "description": "To ..4321", "stated_amounts": ABROAD | CHARGED},
+        {"amount": "108.20", "currency": "USD"}, [("-0.50", "EUR")],
+    ),
+}  # fmt: skip
+ASKED = {
+    "a fee": (
+        0, {"amount": "-100.50", "description": "To ..4321"}, {"amount": "100"}, "less_a_fee", [("-0.50", "EUR")],
+    ),
+    "two currencies": (
+        1, {"counterparty_account": "DE2"}, {"amount": "108.20", "currency": "USD"}, "exchanged", [],
+    ),
+    "less than the sum abroad": (
+        0, {"description": "To ..4321", "stated_amounts": ABROAD}, {"amount": "107.20", "currency": "USD"},
+        "exchanged", [("-1.00", "USD")],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("first", "out", "into", "left"), CERTAIN.values(), ids=CERTAIN)
+def test_what_the_banks_state_makes_a_transfer_and_what_it_cost_stays_an_expense(banks, first, out, into, left):
+    fill(banks, out, into)
+    giro, pot = banks
+    refresh(banks[first], banks[1 - first])
+    assert (expenses(giro), giro.sql(UNPAIRED)) == (left, [])
+    # The bank says more of a leg: what the transfer cost stays, once.
+    giro.bank.change(giro.bank.rows[0], description=f"{giro.bank.rows[0].description}, monthly")
+    refresh(giro, pot)
+    assert (expenses(giro), giro.sql(UNPAIRED)) == (left, [])
+    # Shown on both sides, and hidden again.
+    for option, shown in (("show_both", sorted([whole(giro), whole(pot)])), ("hide", left)):
+        giro.sql("UPDATE bank_connections SET options = jsonb_build_object('transfers', :said)", said=option)
+        refresh(giro, pot)
+        assert sorted(expenses(giro)) == shown
+    ((out_id,),) = giro.sql("SELECT id FROM bank_transactions WHERE amount < 0")
+    with giro.sessions() as session:
+        parted = unmatch(session, out_id, user_id=giro.user_id)
+    assert sorted(expenses(giro)) == sorted([whole(giro), whole(pot)])
+    with giro.sessions() as session:
+        undo_answer(session, parted.suggestion_id, user_id=giro.user_id)
+    assert (expenses(giro), giro.sql(UNPAIRED)) == (left, [])
+
+
+def whole(harness):
+    (told,) = harness.bank.rows
+    return f"{told.amount:.2f}", told.currency
+
+
+@pytest.mark.parametrize(("first", "out", "into", "reason", "left"), ASKED.values(), ids=ASKED)
+def test_what_they_do_not_state_is_a_question_that_can_be_answered_and_taken_back(
+    banks, first, out, into, reason, left
+):
+    fill(banks, out, into)
+    giro, pot = banks
+    refresh(banks[first], banks[1 - first])
+    both = sorted([whole(giro), whole(pot)])
+    for answer in (decline, accept):
+        refresh(giro, pot)
+        assert sorted(expenses(giro)) == both
+        with giro.sessions() as session:
+            (question,) = list_suggestions(session, giro.user_id)
+            assert (question.kind, question.reason) == ("transfer", reason)
+            told = [(f"{cost['amount']:.2f}", cost["currency"]) for cost in [question.other["cost"]] if cost]
+            assert told == [(amount.removeprefix("-"), currency) for amount, currency in left]
+            answer(session, question.id, user_id=giro.user_id)
+        assert sorted(expenses(giro)) == (both if answer is decline else left)
+        refresh(giro, pot)
+        assert (sorted(expenses(giro)), giro.sql(UNPAIRED)) == (both if answer is decline else left, [])
+        with giro.sessions() as session:
+            undo_answer(session, question.id, user_id=giro.user_id)
+
+
+ENDED = {
+    "the bank changes what left": (0, {"amount": Decimal(-70)}),
+    "the bank changes what arrived": (1, {"amount": Decimal(77)}),
+    "the bank takes back what left": (0, None),
+    "the bank takes back what arrived": (1, None),
+}
+
+
+@pytest.mark.parametrize("asked", [True, False], ids=["accepted", "certain"])
+@pytest.mark.parametrize(("place", "change"), ENDED.values(), ids=ENDED)
+def test_what_a_transfer_cost_is_no_expense_once_the_bank_breaks_it(banks, place, change, asked):
+    stated = {} if asked else {"stated_amounts": CHARGED, "kind": TRANSFER}
+    fill(banks, {"amount": "-100.50", "description": "To ..4321", **stated}, {"amount": "100"})
+    giro, pot = banks
+    refresh(giro)
+    giro.sql("UPDATE expenses SET notes = 'Mine'" if asked else "SELECT 1")
+    refresh(pot)
+    answer_all(giro)
+    assert expenses(giro) == [("-0.50", "EUR")]
+    bank = banks[place].bank
+    (told,) = bank.rows
+    bank.rows[:] = [] if change is None else [replace(told, stated_amounts=None, **change)]
+    bank.buy("-1", "Coffee", external_id="c", account_id=told.account_id)
+    refresh(giro, pot)
+    left = {giro: [("-100.50", "EUR")], pot: [("100.00", "EUR")]}
+    left[banks[place]] = [] if change is None else [(f"{change['amount']:.2f}", "EUR")]
+    assert sorted(expenses(giro)) == sorted([*left[giro], *left[pot], ("-1.00", "EUR")])
+    assert [note for *_, note in giro.expenses()].count("Mine") == (asked and (place == 1 or change is not None))
+    bank.rows[:] = [told, bank.rows[-1]]
+    refresh(giro, pot)
+    answer_all(giro)
+    assert (sorted(expenses(giro)), giro.sql(UNPAIRED)) == ([("-0.50", "EUR"), ("-1.00", "EUR")], [])
+
+
+def answer_all(harness):
+    with harness.sessions() as session:
+        for question in list_suggestions(session, harness.user_id):
+            accept(session, question.id, user_id=harness.user_id)
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_run_that_is_reverted_takes_what_its_transfer_cost_with_it(banks, place):
+    fill(banks, {"amount": "-100.50", "kind": TRANSFER, "stated_amounts": CHARGED}, {"amount": "100"})
+    giro, pot = banks
+    refresh(giro, pot)
+    reverted, other = banks[place], banks[1 - place]
+    ((run_id,),) = giro.sql(
+        "SELECT first_run_id FROM bank_transactions WHERE external_id = :id", id="gp"[place],
+    )  # fmt: skip
+    reverted.run(RunKind.REVERT, target_run_id=run_id, reimport=True)
+    assert expenses(giro) == [whole(other)]
+    refresh(reverted)
+    assert (expenses(giro), giro.sql(UNPAIRED)) == ([("-0.50", "EUR")], [])
+
+
+def test_what_a_transfer_cost_goes_with_its_leg_to_the_other_source_and_with_a_bank_that_is_removed(
+    banks, sessions, user_id
+):
+    fill(banks, {"amount": "-100.50", "kind": TRANSFER, "stated_amounts": CHARGED}, {"amount": "100"})
+    giro, pot = banks
+    again = Harness(sessions, user_id)
+    again.bank.accounts, again.bank.rows = giro.bank.accounts, list(giro.bank.rows)
+    refresh(giro, pot, again)
+    assert expenses(giro) == [("-0.50", "EUR")]
+    giro.bank.rows.clear()
+    giro.bank.buy("-1", "Coffee", external_id="c", account_id="G")
+    refresh(giro, again)
+    assert sorted(expenses(giro)) == [("-0.50", "EUR"), ("-1.00", "EUR")]
+    giro.sql("DELETE FROM bank_connections WHERE id = :c", c=pot.connection_id)
+    again.day_later()
+    refresh(again)
+    assert sorted(expenses(giro)) == [("-1.00", "EUR"), ("-100.50", "EUR")]
+
+
+def test_the_cost_of_a_transfer_that_a_person_deleted_stays_deleted_and_hides_nothing_else(banks):
+    fill(banks, {"amount": "-100.50", "kind": TRANSFER, "stated_amounts": CHARGED}, {"amount": "100"})
+    giro, pot = banks
+    refresh(giro, pot)
+    giro.sql("DELETE FROM expenses")
+    refresh(giro, pot)
+    assert expenses(giro) == []
+    pot.bank.change(pot.bank.rows[0], amount=Decimal(50))
+    refresh(pot)
+    assert sorted(expenses(giro)) == [("-100.50", "EUR"), ("50.00", "EUR")]

@@ -1,0 +1,141 @@
+"""Matches rows of unequal amounts as transfers: of two currencies, or with a fee.
+
+Where both rows state one amount, as what was sent abroad or as what it was before a fee, the same evidence makes them
+a transfer as makes two rows of one amount one, and so does that each states the amount of the other. Everything else is
+a question at most: one leg names the other account and little is missing, or both say that they move money, on near
+days, and neither fits another one.
+"""
+
+import re
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from datetime import date, timedelta
+from decimal import Decimal
+
+from worker.importer.decide.compare.one_to_one import MAX_CANDIDATES, OneToOne, PlacePair, Rating, unambiguous
+from worker.importer.decide.reasons import Reason
+from worker.importer.decide.transfers.evidence import (
+    TransferLeg,
+    is_labelled,
+    name_each_other,
+    names,
+)
+from worker.importer.decide.transfers.money_moved import (
+    Booked,
+    asked_because,
+    missing_share,
+    rough_gap,
+    state_each_other,
+    states_more,
+    states_the_same,
+)
+from worker.importer.decide.transfers.rough_rates import rough_rate
+from worker.importer.decide.transfers.rounds import MAX_DAYS, MAX_DAYS_NAMED, Rounds, TransferMatches, days_between
+
+MAX_FEE_SHARE = Decimal("0.1")
+"""So much of what left may be missing where a leg names the other account."""
+
+_MAX_FEE_SHARE_BY_WORDS = Decimal("0.02")
+_MAX_ROUGH_GAP = Decimal("1.5")
+_MAX_ROUGH_GAP_BY_WORDS = Decimal("1.2")
+
+MOVING_WORDS = re.compile(
+    r"transfer|xfer|umbuchung|überweisung|virement|traspaso|bonifico|giroconto|overboeking|exchange|conver[st]"
+    r"|umtausch|geldwechsel|cambio",
+    re.IGNORECASE,
+)
+"""Words of rows that move or exchange money; purchases are payments as well."""
+
+
+def match_unequal(legs: Sequence[TransferLeg], apart: AbstractSet[tuple[int, int]] = frozenset()) -> TransferMatches:
+    """Match rows that leave an account with rows of another amount or currency that arrive on another one.
+
+    Args:
+        legs: Rows of all accounts of a user that tell of a transfer, and those that they name.
+        apart: Pairs that the user parted, by their ids, the lower one first.
+    """
+    in_order = sorted(legs, key=lambda leg: (leg.on, leg.id))
+    matching = OneToOne([leg for leg in in_order if leg.amount < 0], [leg for leg in in_order if leg.amount > 0])
+    pairs = list(_near_pairs(matching))
+    rounds = Rounds(matching, (pair for pair in pairs if states_the_same(*matching.items(pair))), apart)
+    rounds.settle_by_evidence()
+    rounds.settle(rounds.near, state_each_other, Reason.STATES_THE_AMOUNT)
+    certain = list(matching.matches)
+    suggestions = rounds.ask()
+    fitting = rounds.fitting(matching.free(pairs))
+    named = [pair for pair in fitting if _is_likely(*matching.items(pair))]
+    said = [pair for pair in fitting if _is_possible(*matching.items(pair))]
+    suggestions += matching.choose([*named, *matching.free(unambiguous(said))], _rate)
+    return TransferMatches(certain=certain, suggestions=suggestions)
+
+
+def _near_pairs(matching: OneToOne[TransferLeg, TransferLeg]) -> Iterator[PlacePair]:
+    """Yield the pairs of near days whose amounts can be those of one transfer; of a leg with very many of them none."""
+    arrived: dict[tuple[str, date], list[tuple[Decimal, int]]] = defaultdict(list)
+    for place, leg in matching.free_rights():
+        arrived[leg.currency, leg.on].append((leg.amount, place))
+    for of_day in arrived.values():
+        of_day.sort()
+    currencies = {currency for currency, _ in arrived}
+    days = [timedelta(days=days) for days in range(-MAX_DAYS_NAMED, MAX_DAYS_NAMED + 1)]
+    for place, leg in matching.free_lefts():
+        near: list[int] = []
+        for currency in currencies:
+            least, most = _arriving(leg, currency)
+            for day in days:
+                of_day = arrived.get((currency, leg.on + day), [])
+                first = 0 if least is None else bisect_left(of_day, (least, 0))
+                last = len(of_day) if most is None else bisect_left(of_day, (most, 0))
+                near += [right for _, right in of_day[first:last]]
+        if len(near) <= MAX_CANDIDATES:
+            yield from ((place, right) for right in near)
+
+
+def _arriving(out: TransferLeg, currency: str) -> tuple[Decimal | None, Decimal | None]:
+    """Return how much of what left can arrive in a currency: at least the first amount, and less than the second."""
+    left = abs(out.amount)
+    if currency == out.currency:
+        return left * (1 - MAX_FEE_SHARE), left
+    rate = None if states_more(out) else rough_rate(out.currency, currency)
+    return (None, None) if rate is None else (left * rate / _MAX_ROUGH_GAP, left * rate * _MAX_ROUGH_GAP)
+
+
+def could_be_one(out: Booked, into: Booked) -> bool:
+    """Return whether the amounts can be those of one transfer, as far as a question about them goes."""
+    return out.amount < 0 < into.amount and _fits_roughly(out, into, MAX_FEE_SHARE, _MAX_ROUGH_GAP)
+
+
+def _is_likely(out: TransferLeg, into: TransferLeg) -> bool:
+    """Return whether a leg names the other account, and the amounts can be those of one transfer."""
+    most = MAX_DAYS_NAMED if name_each_other(out, into) else MAX_DAYS
+    is_named = names(out, into) or names(into, out)
+    return is_named and days_between(out, into) <= most and could_be_one(out, into)
+
+
+def _is_possible(out: TransferLeg, into: TransferLeg) -> bool:
+    """Return whether both legs say that they move money, to nobody else, and hardly anything is missing."""
+    if days_between(out, into) > 1 or not all(leg.counterparty_account is None and _moves(leg) for leg in (out, into)):
+        return False
+    unlisted = out.currency != into.currency and rough_gap(out, into) is None and missing_share(out, into) is None
+    return not unlisted and _fits_roughly(out, into, _MAX_FEE_SHARE_BY_WORDS, _MAX_ROUGH_GAP_BY_WORDS)
+
+
+def _moves(leg: TransferLeg) -> bool:
+    return is_labelled(leg) or MOVING_WORDS.search(leg.words) is not None
+
+
+def _fits_roughly(out: Booked, into: Booked, most_missing: Decimal, most_off: Decimal) -> bool:
+    share = missing_share(out, into)
+    if share is not None:
+        return 0 <= share <= most_missing
+    gap = rough_gap(out, into)
+    return gap is None or gap <= most_off
+
+
+def _rate(out: TransferLeg, into: TransferLeg) -> Rating:
+    off = missing_share(out, into)
+    gap = rough_gap(out, into) if off is None else None
+    share = float(off if off is not None else gap - 1 if gap is not None else 1)
+    return Rating(days_between(out, into) + share, asked_because(out, into))
