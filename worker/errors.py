@@ -91,8 +91,11 @@ class TooHeavyError(StopRequestedError):
     """The run is too heavy for this worker and has to be handed to one for heavy runs."""
 
 
-class TransactionInTheWayError(StopRequestedError):
-    """Another transaction, such as another import of the user, was in the way for too long; the run goes on later."""
+class DatabaseBusyError(StopRequestedError):
+    """The database lets others go first, such as another import of the user, or takes nobody's statements for now.
+
+    That is no fault of the run, which goes on later.
+    """
 
 
 class CancelRequestedError(WorkerError):

@@ -1,9 +1,11 @@
 """What goes wrong in Postgres is told apart, by a real server wherever it can be made to go wrong so."""
 
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import Engine, make_url, text
@@ -11,6 +13,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from tests.conftest import maintain
 from worker.cli.failures import explain
+from worker.db import engine as pool
 from worker.db.engine import open_engine
 from worker.db.trouble import PASSING, SQLSTATES, DatabaseTrouble, trouble_of
 
@@ -116,8 +119,21 @@ def plain_login(postgres_url: str, database_url: str) -> Iterator[str]:
 def test_a_server_that_takes_no_more_connections_is_crowded(plain_login: str, postgres_url: str) -> None:
     database = make_url(plain_login).database
     engine = open_engine(plain_login, role="test")
+    engine.pool._timeout = 0.01  # 30 s otherwise
     maintain(postgres_url, f"ALTER DATABASE {database} CONNECTION LIMIT 0")
     assert trouble_with(engine.connect) is DatabaseTrouble.CROWDED
+    engine.dispose()
+
+
+def test_who_finds_no_room_at_a_server_gets_the_connection_that_comes_free(
+    plain_login: str, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = open_engine(plain_login, role="test")
+    first = engine.connect()
+    maintain(postgres_url, f"ALTER DATABASE {make_url(plain_login).database} CONNECTION LIMIT 0")
+    monkeypatch.setattr(pool, "time", SimpleNamespace(monotonic=time.monotonic, sleep=lambda _s: first.close()))
+    with engine.connect() as second:
+        assert second.scalar(text("SELECT 1")) == 1
     engine.dispose()
 
 

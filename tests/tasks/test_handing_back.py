@@ -75,11 +75,16 @@ SPENT = {  # attempts, by what ended the statements of a run in every try
     errors.SerializationFailure: 0,
     errors.QueryCanceled: 1,
     errors.AdminShutdown: 1,
+    errors.OutOfMemory: 1,
+    errors.TooManyConnections: 0,
+    errors.DiskFull: 0,
+    errors.ReadOnlySqlTransaction: 0,
+    errors.CannotConnectNow: 0,
 }
 
 
 @pytest.mark.parametrize("cause", SPENT)
-def test_a_run_that_gives_way_to_another_spends_no_attempt_and_one_whose_statements_are_slow_does(
+def test_a_run_spends_an_attempt_only_on_what_its_own_statements_may_have_brought_about(
     connect_mock, ask_import, execute, row_of, monkeypatch, cause
 ):
     run_id = ask_import(connect_mock(history_days=20))
@@ -90,3 +95,18 @@ def test_a_run_that_gives_way_to_another_spends_no_attempt_and_one_whose_stateme
     monkeypatch.setattr(execution.engine, "run", fails_in_every_try)
     execute(run_id)
     assert (row_of(run_id).status, row_of(run_id).attempt) == ("queued", SPENT[cause])
+
+
+def test_a_message_that_finds_the_database_away_waits_for_it(connect_mock, ask_import, execute, row_of, monkeypatch):
+    run_id, start = ask_import(connect_mock(history_days=1)), execution._start
+    away = [OperationalError("UPDATE", {}, cause()) for cause in (errors.AdminShutdown, errors.CannotConnectNow)]
+
+    def start_once_it_is_back(*given):
+        if away:
+            raise away.pop()
+        return start(*given)
+
+    monkeypatch.setattr(execution, "_start", start_once_it_is_back)
+    monkeypatch.setattr(execution, "_RETRY_S", 0)
+    execute(run_id)
+    assert (row_of(run_id).status, row_of(run_id).attempt) == ("succeeded", 1)

@@ -45,6 +45,11 @@ def connect() -> None:
     signals.worker_shutdown.connect(_end)
 
 
+def connections_for(threads: int) -> int:
+    """Return how many connections to Postgres a worker with so many threads keeps; at most it opens twice as many."""
+    return max(_FEWEST_CONNECTIONS, threads // THREADS_PER_CONNECTION)
+
+
 def has_threads() -> bool:
     """Say whether the tasks of this worker run in threads of one process."""
     return _has_threads
@@ -67,7 +72,7 @@ def _begin(instance: Any, **_details: object) -> None:  # noqa: ANN401 - celery.
     _has_threads = issubclass(instance.pool_cls, ThreadPool)
     _keep_code_out_of_collections()
     if _has_threads:
-        size_process_runtime(max(_FEWEST_CONNECTIONS, instance.concurrency // THREADS_PER_CONNECTION))
+        size_process_runtime(connections_for(instance.concurrency))
         start_tracing()
 
 

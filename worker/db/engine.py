@@ -14,10 +14,11 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from worker.db.pooler import is_pooled, set_parameters
 from worker.db.prepared import prepare_marked
-from worker.db.trouble import DatabaseTrouble, is_contention, trouble_of
+from worker.db.trouble import DatabaseTrouble, is_contention, is_crowded, trouble_of
 from worker.process.interruption import at_interrupt
 from worker.telemetry.logs import get_logger
 
@@ -37,6 +38,10 @@ _LIBPQ = {
 }
 _RESTED_S = 1.0
 """A pooled connection that was idle for this long is tested before it is used (s)."""
+
+
+_FULL_SERVER_S = 0.1
+"""How long a pool waits before it asks a server without room again (s)."""
 
 
 def open_engine(url: str | URL, *, role: str = "worker", pool_size: int = 2) -> Engine:
@@ -69,7 +74,10 @@ def open_engine(url: str | URL, *, role: str = "worker", pool_size: int = 2) -> 
 
 
 class _Pool(QueuePool):
-    """A pool that says of its own end what a server says of its: too many connections are in use for now."""
+    """A pool that waits while a server takes no more connections: one of ours may come free, or one of others.
+
+    Of its own end it says what a server says of its: too many connections are in use for now.
+    """
 
     def connect(self) -> PoolProxiedConnection:
         """Take a connection. Raises: psycopg2.errors.TooManyConnections when none comes free in time."""
@@ -77,6 +85,16 @@ class _Pool(QueuePool):
             return super().connect()
         except PoolTimeoutError as error:
             raise errors.TooManyConnections("all connections of this process are in use") from error
+
+    def _do_get(self) -> ConnectionPoolEntry:
+        give_up_s = time.monotonic() + self._timeout
+        while True:
+            try:
+                return super()._do_get()
+            except psycopg2.OperationalError as error:
+                if not is_crowded(error) or time.monotonic() > give_up_s:
+                    raise
+            time.sleep(_FULL_SERVER_S)
 
 
 def _cancel_at_interrupt(engine: Engine) -> None:

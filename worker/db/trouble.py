@@ -3,7 +3,8 @@
 | trouble | a task | the API | a command |
 |---|---|---|---|
 | contention | does the transaction again, then hands the run back | 503 `busy` | says so |
-| crowded, starting, read_only, full, away, refused | hands the run back, which goes on later | 503 | says what it is |
+| crowded, starting, read_only, full, refused | hands the run back; no attempt is spent | 503 | says what it is |
+| away, memory | hands the run back, which goes on later | 503 | says what it is |
 | forbidden, absent | a defect of the installation: the run fails, `internal` | 500 | says what to run |
 | other | a defect of the program: `internal` | 500 | names the error |
 """
@@ -12,6 +13,7 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 
+import psycopg2
 from psycopg2 import errors
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
@@ -24,6 +26,7 @@ class DatabaseTrouble(StrEnum):
     STARTING = "starting"
     READ_ONLY = "read_only"
     FULL = "full"
+    MEMORY = "memory"
     AWAY = "away"
     REFUSED = "refused"
     FORBIDDEN = "forbidden"
@@ -33,7 +36,10 @@ class DatabaseTrouble(StrEnum):
 
 _T = DatabaseTrouble
 
-PASSING = frozenset({_T.CROWDED, _T.STARTING, _T.READ_ONLY, _T.FULL, _T.AWAY, _T.REFUSED})
+_EVERYBODYS = frozenset({_T.CROWDED, _T.STARTING, _T.READ_ONLY, _T.FULL, _T.REFUSED})
+"""No statement can have brought it about, as one can that takes all memory or ends the server."""
+
+PASSING = _EVERYBODYS | {_T.AWAY, _T.MEMORY}
 """Nothing is wrong with the statement: it goes through once the server takes it."""
 
 SQLSTATES: Mapping[str, DatabaseTrouble] = {
@@ -50,7 +56,7 @@ SQLSTATES: Mapping[str, DatabaseTrouble] = {
     "25P03": _T.AWAY,  # idle_in_transaction_session_timeout
     "25P04": _T.AWAY,  # transaction_timeout, of a role or of the server
     "53100": _T.FULL,  # disk_full
-    "53200": _T.FULL,  # out_of_memory
+    "53200": _T.MEMORY,  # out_of_memory
     "28P01": _T.REFUSED,  # invalid_password
     "28000": _T.REFUSED,  # invalid_authorization_specification
     "3D000": _T.REFUSED,  # invalid_catalog_name: there is no such database
@@ -91,8 +97,17 @@ def trouble_of(error: DBAPIError) -> DatabaseTrouble:
         return SQLSTATES.get(code) or SQLSTATES.get(code[:2]) or DatabaseTrouble.OTHER
     if not (isinstance(error, (OperationalError, InterfaceError)) or error.connection_invalidated):
         return DatabaseTrouble.OTHER
+    return _trouble_in_words(error.orig)
+
+
+def is_crowded(error: psycopg2.Error) -> bool:
+    """Return whether a server has no room for one more connection."""
+    return _trouble_in_words(error) is DatabaseTrouble.CROWDED
+
+
+def _trouble_in_words(error: BaseException | None) -> DatabaseTrouble:
     # psycopg2 has no class of its own for a server that closed the connection: some are plain DatabaseErrors.
-    words = str(error.orig)
+    words = str(error)
     return next((trouble for pattern, trouble in _WORDS if pattern.search(words)), DatabaseTrouble.AWAY)
 
 
@@ -110,3 +125,8 @@ def is_contention(error: DBAPIError) -> bool:
 def is_away(error: DBAPIError) -> bool:
     """Return whether the server does not take statements for now, instead of having refused this one."""
     return trouble_of(error) in PASSING
+
+
+def keeps_everybody_out(error: DBAPIError) -> bool:
+    """Return whether the server takes nobody's statements for now, whatever they are."""
+    return trouble_of(error) in _EVERYBODYS

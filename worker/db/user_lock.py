@@ -14,7 +14,7 @@ from collections.abc import Callable
 from sqlalchemy.orm import Session
 
 from worker.db.prepared import prepared
-from worker.errors import ConflictError, StopRequestedError, TransactionInTheWayError
+from worker.errors import ConflictError, DatabaseBusyError, StopRequestedError
 
 POLL_S = 0.05
 TIMEOUT_S = 60.0
@@ -37,7 +37,7 @@ def lock_user(session: Session, user_id: int, *, wait: Callable[[float], None] |
         wait: Sleeps for so many seconds, or raises to give up.
 
     Raises:
-        TransactionInTheWayError: The caller's time was up while it waited.
+        DatabaseBusyError: The caller's time was up while it waited.
         ConflictError: Another transaction took longer than `TIMEOUT_S`, and no `wait` was given.
     """
     give_up_at_s = time.monotonic() + TIMEOUT_S
@@ -54,4 +54,4 @@ def _wait_for_turn(wait: Callable[[float], None]) -> None:
     try:
         wait(POLL_S)
     except StopRequestedError as reason:
-        raise TransactionInTheWayError("another import of this user was being written") from reason
+        raise DatabaseBusyError("another import of this user was being written") from reason

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from functools import partial
+from typing import TypeVar
 
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
@@ -16,13 +17,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from worker.audit import acting_as
-from worker.db.trouble import is_away, is_contention
+from worker.db.trouble import is_away, is_contention, keeps_everybody_out
 from worker.errors import (
     CancelRequestedError,
+    DatabaseBusyError,
     LostLeaseError,
     StopRequestedError,
     TooHeavyError,
-    TransactionInTheWayError,
     WorkerError,
 )
 from worker.importer import engine
@@ -41,6 +42,8 @@ from worker.tasks.import_context import heavy_queue_is_consumed, import_context,
 from worker.tasks.open_connector import ConnectorOpener
 from worker.telemetry.logs import get_logger
 from worker.telemetry.tracing import note_outcome, span
+
+T = TypeVar("T")
 
 log = get_logger(__name__)
 
@@ -79,12 +82,12 @@ def execute_run(
         The outcome when this worker ended the run, otherwise None.
     """
     settings = runtime.settings
-    if light is not None and _is_for_others(runtime, run_id):
+    if light is not None and _once_it_answers(settings.lease_s, lambda: _is_for_others(runtime, run_id)):
         light.pass_on(run_id)
         log.info("run.passed_on", run_id=str(run_id))
         return None
     try:
-        claimed = _start(runtime, run_id, worker_name, per_user_here)
+        claimed = _once_it_answers(settings.lease_s, lambda: _start(runtime, run_id, worker_name, per_user_here))
     except LostLeaseError as reason:
         log.info("run.not_claimed", run_id=str(run_id), reason=str(reason))
         return None
@@ -107,6 +110,18 @@ def execute_run(
         outcome = _work_and_close(runtime, claimed, keeper, light)
     point("before_ack")
     return outcome
+
+
+def _once_it_answers(patience_s: float, begin: Callable[[], T]) -> T:
+    """Wait for a database that is away; without its message, the run would wait until the dispatcher sends another."""
+    give_up_s = time.monotonic() + patience_s
+    while True:
+        try:
+            return begin()
+        except DBAPIError as error:
+            if not is_away(error) or STOP.is_set or time.monotonic() > give_up_s:
+                raise
+        time.sleep(_RETRY_S)
 
 
 def _is_for_others(runtime: Runtime, run_id: uuid.UUID) -> bool:
@@ -172,12 +187,12 @@ def _hand_back(
 ) -> None:
     """Queue the run again; pass a run that is too heavy for a light worker on.
 
-    Neither that nor waiting for another transaction is a failed attempt.
+    Neither that nor a busy database is a failed attempt.
     """
-    waited = isinstance(reason, TransactionInTheWayError)
+    was_busy = isinstance(reason, DatabaseBusyError)
     too_much = not STOP.is_set and (isinstance(reason, TooHeavyError) or keeper.is_out_of_time)
     passed_on = light is not None and too_much and heavy_queue_is_consumed(runtime)
-    counted = not (STOP.is_set or keeper.advanced or passed_on or waited)
+    counted = not (STOP.is_set or keeper.advanced or passed_on or was_busy)
     _write_with_retries(runtime, keeper, partial(hand_back, lease=lease, counted=counted, passed_on=passed_on))
     if light is not None and passed_on:
         light.pass_on(lease.run_id)
@@ -213,8 +228,8 @@ def _work(runtime: Runtime, claimed: ClaimedRun, keeper: LeaseKeeper, light: Lig
         if isinstance(error, DBAPIError) and isinstance(error.orig, QueryCanceled):
             # What waits for a lock gives up long before: this statement is slow itself, and may be so for ever.
             raise StopRequestedError("a statement took longer than it may, in every try") from None
-        if isinstance(error, DBAPIError) and is_contention(error):
-            raise TransactionInTheWayError(f"{type(error.orig).__name__} in every try") from None
+        if isinstance(error, DBAPIError) and (is_contention(error) or keeps_everybody_out(error)):
+            raise DatabaseBusyError(f"{type(error.orig).__name__} in every try") from None
         if isinstance(error, DBAPIError) and is_away(error):
             raise StopRequestedError(f"the database went away ({type(error.orig).__name__})") from None
         outcome = outcome_of_error(error)
