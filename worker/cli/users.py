@@ -139,7 +139,7 @@ def erase_(
         print_json(asdict(erased))
     else:
         _print_erased(erased)
-    in_part = bool(found.left) or not (plan.erases_account or keep_account)
+    in_part = bool(found.traces) or not (plan.erases_account or keep_account)
     raise typer.Exit(ExitCode.IN_PART if in_part else ExitCode.DONE)
 
 
@@ -189,12 +189,9 @@ def _print_erased(erased: Erased) -> None:
         say("nothing of the user is known any more that could be searched for")
         return
     say(f"searched {search.columns} columns of the database for {search.values} values of the user:")
-    shared = [trace for trace in search.traces if trace.of_others]
-    for trace in search.left:
-        say(f"  found in {trace.table}.{trace.column}: {trace.rows - trace.of_others} rows")
-    for trace in shared:
-        say(f"  {trace.table}.{trace.column}: {trace.of_others} rows of other users hold the same")
-    if not search.left:
+    for trace in search.traces:
+        say(f"  found in {trace.table}.{trace.column}: {trace.rows} rows")
+    if not search.traces:
         say("  nothing was found")
     if search.unreadable:
         say(f"  not searched, for want of rights: {', '.join(search.unreadable)}")
