@@ -490,6 +490,22 @@ def test_rows_of_the_other_connection_have_the_expenses_when_one_is_removed_with
         second.refresh()
 
 
+def test_a_bank_that_was_removed_with_its_expenses_is_known_again_beside_another_source(sessions, two):
+    """Each purchase is in both of them, and the removed one counts no second time."""
+    first, second = two
+    for harness in two:
+        harness.bank.accounts = [Account(external_id="A", name="Giro", currency="EUR", mask="1111")]
+        for number in range(5, 15):
+            on = TODAY - timedelta(days=number)
+            harness.bank.buy(f"-{number}", f"Shop {number}", external_id=f"s{number}", booking_on=on)
+        harness.refresh()
+    with sessions() as session:
+        forget(session, find(session, first.connection_id, lock=True), with_expenses=True, revoked=False)
+    again = Harness(sessions, first.user_id)
+    again.bank = first.bank
+    assert (again.refresh().status, suggestions(again), len(again.amounts())) == ("succeeded", [], 10)
+
+
 @pytest.mark.parametrize("institutions", [("North Bank", "Amex"), (None, None)])
 def test_the_same_purchase_with_two_banks_that_state_no_digits_is_two(two, institutions):
     for place, (harness, institution) in enumerate(zip(two, institutions, strict=True)):

@@ -82,6 +82,15 @@ def test_rows_follow_a_person_who_inverts_their_account_and_no_bank(ids, by):
     )
 
 
+@pytest.mark.parametrize("opposite", [{}, {b"another line": b"what it has inverted"}])
+def test_a_line_that_nobody_inverted_is_no_row_that_a_revert_forgot(opposite):
+    forgotten = key(row("-137.71", "Railway", id=1, external_id="1", pending=True), fingerprint=b"")
+    new = line("-158.29", "Furniture", external_id="2")
+    matches = match_by_identity([new], [forgotten], {}, COMPLETE)
+    match_inverted_rows(matches, opposite)
+    assert (matches.new, matches.undelivered, matches.changed) == ([new], [forgotten], [])
+
+
 def _rows(amounts):
     return [
         SourceRow(on=day(n), amount=Decimal(amount), currency="EUR", words=f"Shop {n}")

@@ -73,8 +73,8 @@ def match_inverted_rows(matches: IdentityMatches, opposite: Mapping[bytes, bytes
         rows[row.fingerprint].append(row)
     left, matched = [], set()
     for line in matches.new:
-        found = rows.get(opposite.get(line.fingerprint, b""))
-        if not found:
+        inverted = opposite.get(line.fingerprint)
+        if inverted is None or not (found := rows.get(inverted)):
             left.append(line)
             continue
         row = found.popleft()

@@ -43,11 +43,17 @@ _MASK = text(
 _ROW = """SELECT coalesce(t.stated_on, t.effective_on) AS "on", t.amount, t.currency,
     concat_ws(' ', t.counterparty, t.description) AS words, t.state = 'pending' AS pending,
     CAST(t.stated_amounts ->> 'balance_after' AS numeric) AS balance"""
-# One row per purchase: what another source of the account has too is left out.
+# One row per purchase: what another source of the account has too is left out. So are the rows of a connection that was
+# removed with its expenses, where another source has rows of these days: each purchase of both would count twice.
 _ROWS = text(
     f"""{_ROW} FROM bank_connection_accounts s JOIN bank_transactions t ON t.account_id = s.id
+    JOIN bank_connections c ON c.id = s.connection_id
     WHERE s.bank_account_id = :bank_account_id AND s.id <> :source_id AND t.state <> 'removed'
       AND t.expense_state <> 'twin' AND t.effective_on BETWEEN :from_on AND :to_on
+      AND (t.expense_state <> 'reverted' OR c.status <> 'disconnected' OR NOT EXISTS (
+        SELECT FROM bank_connection_accounts o JOIN bank_transactions u ON u.account_id = o.id
+        WHERE o.bank_account_id = :bank_account_id AND o.id <> :source_id AND u.state <> 'removed'
+          AND u.expense_state NOT IN ('twin', 'reverted') AND u.effective_on BETWEEN :from_on AND :to_on))
     ORDER BY t.effective_on DESC, t.id DESC LIMIT :most"""
 )
 _NEWEST = text(
