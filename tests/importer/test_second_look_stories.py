@@ -492,7 +492,7 @@ def test_rows_of_the_other_connection_have_the_expenses_when_one_is_removed_with
 
 def test_a_bank_that_was_removed_with_its_expenses_is_known_again_beside_another_source(sessions, two):
     """Each purchase is in both of them, and the removed one counts no second time."""
-    first, second = two
+    first, _second = two
     for harness in two:
         harness.bank.accounts = [Account(external_id="A", name="Giro", currency="EUR", mask="1111")]
         for number in range(5, 15):
