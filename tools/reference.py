@@ -145,6 +145,8 @@ def _kind(document: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
         return " or ".join(_kind(document, one) for one in schema["anyOf"])
     if schema.get("type") == "array":
         return f"list of {_kind(document, schema.get('items', {}))}"
+    if words := schema.get("x-extensible-enum"):
+        return ", ".join((*words, "or a later version's word"))
     return kind_of(document, schema).replace(" | ", ", ")
 
 

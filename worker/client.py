@@ -30,7 +30,7 @@ from worker import outbox
 from worker.models import BankImportRun, BankTransaction, Expense
 from worker.redaction import redact
 from worker.runs.request import request_run
-from worker.runs.states import RunKind, RunRequest, RunStatus, RunTrigger
+from worker.runs.states import RunKind, RunRequest, RunTrigger
 from worker.runs.wake_up import wake_at_commit
 from worker.telemetry.tracing import current_traceparent
 
@@ -201,10 +201,9 @@ def _cause(error: Exception) -> str:
     return f"{type(error).__name__}: {redact(str(error))}"
 
 
-def run_status(session: Session | scoped_session[Session], run_id: uuid.UUID) -> RunStatus | None:
-    """Return the status of a run; None when there is no such run."""
-    status = session.scalar(select(BankImportRun.status).where(BankImportRun.id == run_id))
-    return None if status is None else RunStatus(status)
+def run_status(session: Session | scoped_session[Session], run_id: uuid.UUID) -> str | None:
+    """Return the status of a run, such as `running`; None when there is no such run."""
+    return session.scalar(select(BankImportRun.status).where(BankImportRun.id == run_id))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, model_validator
 
-from worker.api.inputs import Hour, Input, IntervalS, Text
+from worker.api.inputs import Hour, Input, IntervalS, Text, one_of
 from worker.models.connection_options import ConnectionOptions
 
 _ID = uuid.UUID("0b6c2a54-8f5e-4c39-9d0e-3f1f7f0c9c11")
@@ -88,7 +88,7 @@ class ConnectionOut(BaseModel):
     connector_name: str
     display_name: str
     institution_name: str | None
-    status: Literal["active", "needs_user", "paused", "error", "disconnected"]
+    status: str = one_of(("active", "needs_user", "paused", "error", "disconnected"))
     status_code: str | None
     status_message: str | None
     problem_code: str | None

@@ -1,7 +1,7 @@
-"""Base model of request bodies, types of text and numbers, and the refusal of text that nothing can hold."""
+"""Base model of request bodies, types of text and numbers, words of answers; refuses text that nothing can hold."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 from fastapi import Path
@@ -54,6 +54,14 @@ RowId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 IntervalS = Annotated[int, Field(strict=True, ge=900, le=90 * 86_400)]
 """Users may be refreshed every quarter of an hour; an operator may set a minute (`connections set`)."""
+
+
+def one_of(words: Iterable[str]) -> Any:  # noqa: ANN401 - as pydantic's own Field
+    """Describe a text of an answer that is one of some words.
+
+    It is not refused when it is another one: a later version, whose rows are there after a rollback, may have more.
+    """
+    return Field(json_schema_extra={"x-extensible-enum": [*words]})
 
 
 class Input(BaseModel):

@@ -3,12 +3,12 @@
 import uuid
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, Field
 
-from worker.api.inputs import ExternalId, Input
-from worker.runs.states import RunKind
+from worker.api.inputs import ExternalId, Input, one_of
+from worker.runs.states import RunKind, RunStatus, RunTrigger
 
 _ID = uuid.UUID("0b6c2a54-8f5e-4c39-9d0e-3f1f7f0c9c11")
 
@@ -41,9 +41,9 @@ class RunOut(BaseModel):
     connection_id: uuid.UUID
     connection_name: str
     connector_name: str
-    kind: RunKind
-    trigger: Literal["user", "schedule", "webhook", "retry"]
-    status: Literal["queued", "running", "succeeded", "partial", "deferred", "failed", "cancelled"]
+    kind: str = one_of(RunKind)
+    trigger: str = one_of(RunTrigger)
+    status: str = one_of(RunStatus)
     code: str | None
     message: str | None
     dry_run: bool

@@ -20,7 +20,7 @@ from worker.api.run_schemas import DecisionPage, RejectionPage, RunOut, RunPage,
 from worker.api.services import Services, ServicesDep, UserId
 from worker.runs import follow_up_requests, run_queries
 from worker.runs.run_filter import RunFilter
-from worker.runs.states import CLOSED, RunKind, RunRequest, RunStatus
+from worker.runs.states import GOING_ON, RunKind, RunRequest, RunStatus
 from worker.status.timeline import timeline
 
 router = APIRouter(prefix="/import-runs", tags=["runs"])
@@ -209,7 +209,7 @@ async def wait_until(
 
 def has_ended(run: RunOut) -> bool:
     """Say whether nothing more happens to a run at present: it has ended, or goes on later."""
-    return RunStatus(run.status) in {*CLOSED, RunStatus.DEFERRED}
+    return run.status not in GOING_ON
 
 
 def _ask(

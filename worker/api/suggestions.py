@@ -6,7 +6,7 @@ from typing import Any, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from worker.api.inputs import RowId
+from worker.api.inputs import RowId, one_of
 from worker.api.paging import AfterId, Limit, Listed
 from worker.api.services import ServicesDep, UserId
 from worker.bank_accounts.answers import undo_answer
@@ -27,7 +27,7 @@ class SuggestionOut(BaseModel):
 
     id: int
     run_id: uuid.UUID | None
-    kind: Literal["expense", "transfer", "account", "category", "twin", "takeover", "withdrawn", "balance"]
+    kind: str = one_of(suggestions.KINDS)
     reason: str
     bank: dict[str, Any]
     other: dict[str, Any]

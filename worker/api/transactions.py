@@ -3,15 +3,16 @@
 import uuid
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from worker.api.inputs import Input, RowId
+from worker.api.inputs import Input, RowId, one_of
 from worker.api.services import ServicesDep, UserId
 from worker.bank_accounts.row_story import story_of
 from worker.bank_accounts.unmatching import RowMatch, unmatch
+from worker.importer.decide.stored_row import State
 
 router = APIRouter(prefix="/transactions", tags=["transactions"])
 
@@ -29,7 +30,7 @@ class ConfirmingRowOut(BaseModel):
     currency: str
     description: str
     counterparty: str | None
-    state: Literal["pending", "posted", "removed"]
+    state: str = one_of(State)
     expense_state: str
     expense_id: int | None
     leads: list[str] = Field(

@@ -153,7 +153,7 @@ def cancel(run: RunId) -> None:
     """Cancel a run; what it has committed stays."""
     with database() as sessions, sessions() as session:
         status = follow_up_requests.cancel(session, run)
-    say(f"cancelled {run}" if status is RunStatus.CANCELLED else f"asked {run} to stop at its next step")
+    say(f"cancelled {run}" if status == RunStatus.CANCELLED else f"asked {run} to stop at its next step")
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from collections.abc import Mapping
 from typing import Any, Self
 
 from worker.cli.failures import ExitCode
@@ -11,18 +12,16 @@ from worker.db.engine import Sessions
 from worker.inert_text import inert_lines
 from worker.process.interruption import when_stopped
 from worker.runs.run_queries import run_of
-from worker.runs.states import CLOSED, RunKind, RunStatus
+from worker.runs.states import GOING_ON, RunKind, RunStatus
 
 POLL_S = 0.3
 UNCLAIMED_S = 15.0
 """A run that no worker has claimed for this long is mentioned (s)."""
 
-_EXIT = {
+_EXIT: Mapping[str, ExitCode] = {
     RunStatus.SUCCEEDED: ExitCode.DONE,
     RunStatus.PARTIAL: ExitCode.IN_PART,
     RunStatus.DEFERRED: ExitCode.IN_PART,
-    RunStatus.FAILED: ExitCode.FAILED,
-    RunStatus.CANCELLED: ExitCode.FAILED,
 }
 _SHOWN = ("created", "updated", "unchanged", "linked", "removed", "rejected", "suggested")
 
@@ -42,7 +41,7 @@ def watch(sessions: Sessions, run_id: uuid.UUID, *, timeout_s: float | None, as_
 
 def exit_code(run: dict[str, Any]) -> ExitCode:
     """Return what the result of a run means as an exit code."""
-    return _EXIT[RunStatus(run["status"])]
+    return _EXIT.get(run["status"], ExitCode.FAILED)
 
 
 def follow(sessions: Sessions, run_id: uuid.UUID, *, timeout_s: float | None, quiet: bool) -> dict[str, Any] | None:
@@ -131,7 +130,7 @@ def _read(sessions: Sessions, run_id: uuid.UUID) -> dict[str, Any]:
 
 
 def _has_ended(run: dict[str, Any]) -> bool:
-    return RunStatus(run["status"]) in {*CLOSED, RunStatus.DEFERRED}
+    return run["status"] not in GOING_ON
 
 
 class _PlainLines:

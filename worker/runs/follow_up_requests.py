@@ -11,21 +11,20 @@ from sqlalchemy.orm import Session
 
 from worker.errors import ConflictError
 from worker.models import BankImportRun
-from worker.runs.run_actions import REPEATABLE, Refusal, RevertFacts, refuse_replay, refuse_revert
+from worker.runs.run_actions import Refusal, RevertFacts, refuse_replay, refuse_retry, refuse_revert
 from worker.runs.run_queries import find, kinds_taken_back, reverted_by
 from worker.runs.states import CLOSED, WAITING, RunKind, RunRequest, RunStatus, RunTrigger
 
 
-def cancel(session: Session, run_id: uuid.UUID, *, user_id: int | None = None) -> RunStatus:
+def cancel(session: Session, run_id: uuid.UUID, *, user_id: int | None = None) -> str:
     """Cancel a run: at once when it waits, at its next check when it runs. What is committed stays.
 
     Returns its status now. Raises: NotFoundError, ConflictError when it has ended.
     """
     run = find(session, run_id, user_id=user_id, lock=True)
-    status = RunStatus(run.status)
-    if status in CLOSED:
-        raise ConflictError(f"run {run_id} has ended: {status} ({run.code})")
-    if status in WAITING:
+    if run.status in CLOSED:
+        raise ConflictError(f"run {run_id} has ended: {run.status} ({run.code})")
+    if run.status in WAITING:
         run.status = RunStatus.CANCELLED
         run.code = "cancelled"
         run.finished_at = func.now()
@@ -33,14 +32,13 @@ def cancel(session: Session, run_id: uuid.UUID, *, user_id: int | None = None) -
     elif run.cancel_requested_at is None:
         run.cancel_requested_at = func.now()
     session.flush()
-    return RunStatus(run.status)
+    return run.status
 
 
 def retry_request(session: Session, run_id: uuid.UUID, *, user_id: int | None = None) -> RunRequest:
     """Return the request to run the same again. Raises: NotFoundError, ConflictError when it succeeded or goes on."""
     run = find(session, run_id, user_id=user_id)
-    if RunStatus(run.status) not in REPEATABLE:
-        raise ConflictError(f"run {run_id} is {run.status}: only a failed, partial or cancelled run is tried again")
+    _raise(run_id, refuse_retry(run.status, run.kind))
     return RunRequest(
         connection_id=run.connection_id,
         kind=RunKind(run.kind),
@@ -66,8 +64,8 @@ def revert_request(
     """
     run = find(session, run_id, user_id=user_id)
     facts = RevertFacts(
-        status=RunStatus(run.status),
-        kind=RunKind(run.kind),
+        status=run.status,
+        kind=run.kind,
         dry_run=run.dry_run,
         reverted_by_run_id=reverted_by(session, [run]).get(run.id),
         reverted_kind=kinds_taken_back(session, [run.id]).get(run.id),
@@ -79,7 +77,7 @@ def revert_request(
 def replay_request(session: Session, run_id: uuid.UUID, *, user_id: int | None = None) -> RunRequest:
     """Return the request that replays the rejected rows of a run. Raises: NotFoundError, ConflictError."""
     run = find(session, run_id, user_id=user_id)
-    _raise(run_id, refuse_replay(RunStatus(run.status), dry_run=run.dry_run))
+    _raise(run_id, refuse_replay(run.status, dry_run=run.dry_run))
     return _request_about(run, RunKind.REPLAY)
 
 

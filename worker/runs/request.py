@@ -1,6 +1,7 @@
 """Requests a run by writing its row in the caller's transaction. A message only makes it start sooner."""
 
 import uuid
+from collections.abc import Mapping
 
 from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
@@ -41,7 +42,7 @@ def request_run(
     waiting = _open_run(session, request, *WAITING)
     if waiting is None or not _same_request(waiting, request):
         raise ConflictError(f"another run of connection {request.connection_id} is already waiting")
-    if _URGENCY[request.trigger] > _URGENCY[RunTrigger(waiting.trigger)]:
+    if _URGENCY[request.trigger] > _URGENCY.get(waiting.trigger, 0):
         _promote(session, waiting.id, request.trigger)
     return waiting.id
 
@@ -98,7 +99,7 @@ _LATEST_DAY = text("SELECT (now() AT TIME ZONE 'Pacific/Kiritimati')::date")
 """SQL: today in the earliest time zone, by the database's clock, so that nobody's today counts as the future."""
 
 
-_URGENCY = {RunTrigger.SCHEDULE: 0, RunTrigger.WEBHOOK: 1, RunTrigger.RETRY: 2, RunTrigger.USER: 2}
+_URGENCY: Mapping[str, int] = {RunTrigger.SCHEDULE: 0, RunTrigger.WEBHOOK: 1, RunTrigger.RETRY: 2, RunTrigger.USER: 2}
 
 
 def _promote(session: Session, run_id: uuid.UUID, trigger: RunTrigger) -> None:

@@ -47,11 +47,11 @@ class RevertFacts:
         reverted_kind: Of a revert, the kind of the run that it took back.
     """
 
-    status: RunStatus
-    kind: RunKind
+    status: str
+    kind: str
     dry_run: bool
     reverted_by_run_id: uuid.UUID | None = None
-    reverted_kind: RunKind | None = None
+    reverted_kind: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,14 +67,29 @@ class Refusal:
     sentence: str
 
 
-_ACTS_OF_A_PERSON = {
+_ACTS_OF_A_PERSON: Mapping[str, str] = {
     RunKind.UNMATCH: "took a match back: `suggestions undo` matches the two again",
     RunKind.DISMISS: "changed no row: `rejections reopen` takes a dismissal back",
     RunKind.ANSWER: "is an answer: `suggestions undo` takes it back",
 }
 
+_KINDS = frozenset(RunKind)
+_OF_A_LATER_VERSION = Refusal(
+    reason="of a later version", sentence="was made by a later version, which alone knows what it did"
+)
 
-def refuse_replay(status: RunStatus, *, dry_run: bool) -> Refusal | None:
+
+def refuse_retry(status: str, kind: str) -> Refusal | None:
+    """Return why a run cannot be asked for again; None where it can."""
+    if status not in REPEATABLE:
+        return Refusal(
+            reason="neither failed nor ended in part",
+            sentence=f"is {status}: only a failed, partial or cancelled run is tried again",
+        )
+    return None if kind in _KINDS else _OF_A_LATER_VERSION
+
+
+def refuse_replay(status: str, *, dry_run: bool) -> Refusal | None:
     """Return why the rejected rows of a run cannot be tried again; None where they can."""
     if status not in CLOSED:
         return Refusal(reason="not ended", sentence=f"is still {status}")
@@ -88,22 +103,24 @@ def refuse_revert(run: RevertFacts) -> Refusal | None:
     unwritten = refuse_replay(run.status, dry_run=run.dry_run)
     if unwritten is not None:
         return unwritten
+    if run.kind not in _KINDS:
+        return _OF_A_LATER_VERSION
     if run.kind in _ACTS_OF_A_PERSON:
         return Refusal(reason="an act of a person, who can undo it", sentence=_ACTS_OF_A_PERSON[run.kind])
-    if run.kind is RunKind.REVERT and run.reverted_kind is RunKind.MOVE:
+    if (run.kind, run.reverted_kind) == (RunKind.REVERT, RunKind.MOVE):
         return Refusal(
             reason="the revert of a move, which is not restored",
             sentence="took a move back: move the account again instead",
         )
     if run.reverted_by_run_id is None:
         return None
-    is_move = run.kind is RunKind.MOVE
+    is_move = run.kind == RunKind.MOVE
     instead = ": move the account again instead" if is_move else "; revert that one to restore it"
     return Refusal(reason="taken back already", sentence=f"was taken back by run {run.reverted_by_run_id}{instead}")
 
 
 def reason_against(
-    action: RunAction, run: Mapping[str, Any], *, open_rejections: int = 0, reverted_kind: RunKind | None = None
+    action: RunAction, run: Mapping[str, Any], *, open_rejections: int = 0, reverted_kind: str | None = None
 ) -> str | None:
     """Return why an action is not offered for a run; None where it is. What is offered is not refused.
 
@@ -112,17 +129,18 @@ def reason_against(
         open_rejections: Its rejected rows that are open.
         reverted_kind: Of a revert, the kind of the run that it took back.
     """
-    status = RunStatus(run["status"])
+    status = run["status"]
     if action is RunAction.CANCEL:
         return "ended already" if status in CLOSED else None
     if action is RunAction.RETRY:
-        return None if status in REPEATABLE else "neither failed nor ended in part"
+        refusal = refuse_retry(status, run["kind"])
+        return refusal.reason if refusal else None
     if action is RunAction.REPLAY:
         refusal, needless = refuse_replay(status, dry_run=run["dry_run"]), not open_rejections
         return refusal.reason if refusal else "without an open rejected row" if needless else None
     facts = RevertFacts(
         status=status,
-        kind=RunKind(run["kind"]),
+        kind=run["kind"],
         dry_run=run["dry_run"],
         reverted_by_run_id=run["reverted_by_run_id"],
         reverted_kind=reverted_kind,
@@ -142,7 +160,7 @@ def choose(
     runs: Sequence[Mapping[str, Any]],
     *,
     open_rejections: Mapping[uuid.UUID, int],
-    reverted_kinds: Mapping[uuid.UUID, RunKind],
+    reverted_kinds: Mapping[uuid.UUID, str],
 ) -> RunChoice:
     """Return the runs of a list for which an action is offered now.
 

@@ -98,12 +98,12 @@ def reverted_by(session: Session, runs: Sequence[BankImportRun]) -> dict[uuid.UU
     return {row.target_run_id: row.id for row in taken_back}
 
 
-def kinds_taken_back(session: Session, run_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, RunKind]:
+def kinds_taken_back(session: Session, run_ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, str]:
     """Return by revert the kind of the run that it took back; other runs are left out."""
     target = aliased(BankImportRun)
     query = select(BankImportRun.id, target.kind).join(target, target.id == BankImportRun.target_run_id)
     wanted = (BankImportRun.id.in_(run_ids), BankImportRun.kind == RunKind.REVERT)
-    return {row.id: RunKind(row.kind) for row in session.execute(query.where(*wanted))}
+    return {row.id: row.kind for row in session.execute(query.where(*wanted))}
 
 
 _TRANSFER_LEGS = text(

@@ -55,6 +55,8 @@ class RunStatus(StrEnum):
 
 CLOSED = frozenset({RunStatus.SUCCEEDED, RunStatus.PARTIAL, RunStatus.FAILED, RunStatus.CANCELLED})
 WAITING = frozenset({RunStatus.QUEUED, RunStatus.DEFERRED})
+GOING_ON = frozenset({RunStatus.QUEUED, RunStatus.RUNNING})
+"""Of a run in any other state nothing more happens at present, also of one that only a later version knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

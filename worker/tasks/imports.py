@@ -102,7 +102,7 @@ def _execute(task: Task[Any, Any], run_id: uuid.UUID) -> dict[str, Any]:
             return _done(run_id, outcome.status, outcome.code, outcome.counts.created)
         with runtime.sessions() as session:
             row = session.get(BankImportRun, run_id)
-        if outcome is None and (row is None or RunStatus(row.status) not in WAITING):
+        if outcome is None and (row is None or row.status not in WAITING):
             _execute_one_that_waits(task)
     except DBAPIError as error:
         _note_trouble(error, run_id)
@@ -172,7 +172,7 @@ _LIGHT = LightWorker(pass_on=_pass_on)
 
 def _as_task_state(row: BankImportRun) -> dict[str, Any]:
     """Return the result, or raise the exception, that makes Celery show the status of the row."""
-    match RunStatus(row.status):
+    match row.status:
         case RunStatus.FAILED:
             raise RunFailedError(f"run {row.id} failed: {row.code}")
         case RunStatus.RUNNING:
@@ -183,8 +183,8 @@ def _as_task_state(row: BankImportRun) -> dict[str, Any]:
             return _done(row.id, status, row.code, row.created)
 
 
-def _done(run_id: uuid.UUID, status: RunStatus, code: str | None, created: int) -> dict[str, Any]:
-    return {"run_id": str(run_id), "status": status.value, "code": code, "created": created}
+def _done(run_id: uuid.UUID, status: str, code: str | None, created: int) -> dict[str, Any]:
+    return {"run_id": str(run_id), "status": str(status), "code": code, "created": created}
 
 
 def _soft_limit_s(task: Task[Any, Any]) -> float:

@@ -76,7 +76,7 @@ def show_run(
         rejections = run_queries.rejections_of(session, run_id, limit=_ROWS)
         open_rejections = run_queries.open_rejections(session, [run_id]).get(run_id, 0)
         reverted_kind = run_queries.kinds_taken_back(session, [run_id]).get(run_id)
-    closed = RunStatus(run["status"]) in CLOSED
+    closed = run["status"] in CLOSED
     return page(
         "run.html",
         request,

@@ -48,11 +48,14 @@ _BUSY = timedelta(seconds=2)
 _WAITING = text(
     """
     SELECT id FROM provider_notices
-    WHERE handled_at IS NULL AND not_before <= now() AND action <> 'link_finished'
+    WHERE handled_at IS NULL AND not_before <= now() AND action = ANY(CAST(:known AS text[]))
       AND connector_name <> ALL(CAST(:spent AS text[]))
     ORDER BY not_before LIMIT :batch FOR UPDATE SKIP LOCKED
     """
 )
+_KNOWN = [action for action in NoticeAction if action is not NoticeAction.LINK_FINISHED]
+"""Others are done elsewhere, or by a later version, which runs again some day."""
+
 _ASKED_LATELY = text(
     """
     SELECT connector_name, count(DISTINCT run_id) AS runs FROM provider_notices
@@ -97,7 +100,7 @@ def handle_notices(session: Session, burst_of: Callable[[str], Burst | None]) ->
     """
     asked = {row.connector_name: row.runs for row in session.execute(_ASKED_LATELY)}
     spent = [name for name, runs in asked.items() if runs >= runs_per_minute(burst_of(name))]
-    ids = session.scalars(_WAITING, {"batch": BATCH, "spent": spent}).all()
+    ids = session.scalars(_WAITING, {"batch": BATCH, "spent": spent, "known": _KNOWN}).all()
     rows = session.scalars(select(ReceivedNotice).where(ReceivedNotice.id.in_(ids))).all()
     by_login: dict[_Login, list[ReceivedNotice]] = {}
     for row in rows:

@@ -142,6 +142,8 @@ def accept(session: Session, suggestion_id: int, *, user_id: int) -> frozenset[s
     """
     lock_user(session, user_id)
     suggestion = _open(session, suggestion_id, user_id)
+    if suggestion.kind not in KINDS:
+        raise ConflictError(f"suggestion {suggestion_id} is of a later version, which alone knows what to do")
     before = concerned_by(session, suggestion)
     months = _ACCEPT[suggestion.kind](session, suggestion)
     keep_replaced(session, suggestion.id, before)
@@ -247,3 +249,6 @@ _ACCEPT: Mapping[str, Callable[[Session, BankMatchSuggestion], set[str]]] = {
     "twin": join_twin,
     "takeover": join_again,
 }
+
+KINDS = tuple(_ACCEPT)
+"""The kinds of suggestions."""
