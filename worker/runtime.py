@@ -24,7 +24,8 @@ from worker.connectors.registry import ConnectorRegistry
 from worker.credentials import Vault, open_vault
 from worker.credentials.operators import OperatorLogins, read_logins
 from worker.credentials.strength import check_distinct, check_signing_secret
-from worker.db.engine import Sessions, open_engine, open_sessions, open_statements, standby_url
+from worker.db.engine import Sessions, open_engine, open_sessions, open_statements
+from worker.db.standby import open_readings, standby_url
 from worker.errors import ConfigurationError, InvalidRequestError
 from worker.finmind_cache import FinMindCache, open_cache
 from worker.net.http import ReachableHosts, open_client, parse_private_hosts
@@ -43,8 +44,8 @@ class Runtime:
     Attributes:
         sessions: Opens a transaction.
         statements: Opens a session whose every statement is a transaction of its own.
-        readings: Opens a transaction for what operators look at, which may be some moments old: on a standby, where
-            DATABASE_URL names several servers.
+        readings: Opens a transaction for what operators look at, which may be some moments old: on a standby that
+            keeps up, where DATABASE_URL names several servers.
         lease_renewer: Extends the leases of the runs in this process.
     """
 
@@ -92,12 +93,13 @@ def open_runtime(settings: Settings, *, role: str = "worker", connections: int =
     engine = open_engine(url, role=role, pool_size=connections)
     standby = standby_url(url)
     reading_engine = engine if standby is None else open_engine(standby, role=f"{role}-reader")
+    sessions = open_sessions(engine)
     return Runtime(
         settings=settings,
         engine=engine,
         reading_engine=reading_engine,
-        readings=open_sessions(reading_engine),
-        sessions=open_sessions(engine),
+        readings=sessions if standby is None else open_readings(reading_engine, sessions),
+        sessions=sessions,
         statements=open_statements(engine),
         vault=open_vault(settings),
         registry=registry,

@@ -11,7 +11,9 @@ import redis
 from sqlalchemy import make_url, text
 
 from tests.waiting import until
-from worker.db.engine import open_engine, standby_url
+from worker.db import standby as reading
+from worker.db.engine import open_engine
+from worker.db.standby import standby_url
 from worker.local.postgres import EmbeddedPostgres
 from worker.runtime import runtime
 from worker.schema.apply import apply_schema
@@ -67,20 +69,27 @@ def settings(primary, standby, redis_url):
     )
 
 
-def test_what_operators_look_at_comes_from_the_standby_and_from_the_primary_without_one(settings, standby):
+def test_what_operators_look_at_comes_from_a_standby_that_keeps_up_and_else_from_the_primary(
+    settings, standby, monkeypatch
+):
     with runtime(settings) as opened, redis.Redis.from_url(settings.redis_url.get_secret_value()) as broker:
         apply_schema(opened.engine)
 
         def copied():
             with opened.readings() as session:
-                assert session.scalar(IS_STANDBY)
-                return session.scalar(text("SELECT count(*) FROM users")) == 1 if _has_users(session) else False
+                if not session.scalar(IS_STANDBY) or not _has_users(session):  # it has replayed nothing yet
+                    return False
+                return session.scalar(text("SELECT count(*) FROM users")) == 1
 
         with opened.sessions() as session:
             assert not session.scalar(IS_STANDBY)
             session.execute(text("INSERT INTO users (email, password_hash) VALUES ('a@standby.test', 'x')"))
         until(copied)
         assert b"finmind_open_runs" in exposition(opened.readings, broker)
+        monkeypatch.setattr(reading, "STALE_S", -1.0)  # as if it had not heard of the primary for a minute
+        with opened.readings() as session:
+            assert not session.scalar(IS_STANDBY)
+        monkeypatch.undo()
         standby.stop()
         opened.reading_engine.dispose()
         with opened.readings() as session:

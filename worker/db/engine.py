@@ -111,18 +111,6 @@ def _cancel_at_interrupt(engine: Engine) -> None:
         event.listen(engine, "checkin", lambda connection, _record: busy.discard(connection))
 
 
-def standby_url(url: str) -> URL | None:
-    """Return the address of a standby to read from, where an address names several servers; otherwise None.
-
-    The server that takes writes is used while no standby answers.
-    """
-    given = make_url(url)
-    hosts = given.query.get("host", ())
-    if isinstance(hosts, str) or len(hosts) < 2:  # noqa: PLR2004 - several
-        return None
-    return given.update_query_dict({"target_session_attrs": "prefer-standby"})
-
-
 # SQLAlchemy's own pre-ping tests before every transaction, which takes a tenth of the time of an unchanged refresh.
 def _note_use(_connection: Any, record: Any) -> None:  # noqa: ANN401 - a pool's events are not typed
     record.info["used_s"] = time.monotonic()
