@@ -4,6 +4,7 @@ import kombu
 import pytest
 import redis
 
+from tests.waiting import PATIENCE_S
 from worker.celery_hooks.queue_entries import check_queue_entries
 from worker.celery_hooks.refused_writes import takes_no_writes
 from worker.local.redis import EmbeddedRedis
@@ -37,6 +38,25 @@ def test_who_is_refused_its_writes_connects_again_and_what_is_sent_later_arrives
             now = {client["id"] for client in operator.client_list()}
             assert now - known, "the address may lead to another server by now"
         assert operator.llen("interactive") == 1 + len(STATES)
+
+
+def test_a_message_whose_end_is_not_heard_holds_no_place(server):
+    check_queue_entries()
+    took = []
+    with kombu.Connection(server.url) as connection, redis.Redis.from_url(server.url) as operator:
+        producer = connection.Producer()
+        for number in range(2):
+            producer.publish(number, routing_key="interactive", serializer="json", retry=False)
+        consumer = connection.Consumer(kombu.Queue("interactive"), on_message=took.append, accept=["json"])
+        consumer.qos(prefetch_count=1)
+        with consumer:
+            connection.drain_events(timeout=PATIENCE_S)
+            operator.config_set("maxmemory", "1")
+            with pytest.raises(connection.connection_errors):
+                took[0].ack()
+            operator.config_set("maxmemory", "0")
+            connection.drain_events(timeout=PATIENCE_S)
+    assert [message.payload for message in took] == [0, 1]
 
 
 @pytest.mark.parametrize(

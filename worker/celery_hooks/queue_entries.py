@@ -48,10 +48,21 @@ class _TolerantQoS(redis.QoS):
         self.channel.with_sound_keys(lambda: super(_TolerantQoS, self).append(message, delivery_tag))
 
     def ack(self, delivery_tag: str) -> None:
-        self.channel.with_sound_keys(lambda: super(_TolerantQoS, self).ack(delivery_tag))
+        self._end(delivery_tag, lambda: super(_TolerantQoS, self).ack(delivery_tag))
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:  # noqa: FBT001, FBT002 - as the base class
-        self.channel.with_sound_keys(lambda: super(_TolerantQoS, self).reject(delivery_tag, requeue))
+        self._end(delivery_tag, lambda: super(_TolerantQoS, self).reject(delivery_tag, requeue))
+
+    def _end(self, delivery_tag: str, tell: Callable[[], None]) -> None:
+        """Tell Redis that a message is done with; its place is free also where Redis refuses to hear it.
+
+        Celery only logs that, and a worker whose places are all taken by such messages would take no other one, ever.
+        Redis delivers them again after the visibility timeout, when their runs are closed.
+        """
+        try:
+            self.channel.with_sound_keys(tell)
+        finally:
+            self._quick_ack(delivery_tag)  # type: ignore[attr-defined]  # kombu's stubs leave it out
 
     def restore_visible(self, start: int = 0, num: int = 10, interval: int = 10) -> None:
         with self.channel.conn_or_acquire() as client:
