@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
+from itertools import count
 from typing import TypeAlias
 
 from sqlalchemy.exc import DBAPIError
@@ -16,7 +17,7 @@ from worker.connectors.base import Burst
 from worker.connectors.errors import ConnectorNotFoundError
 from worker.process import heartbeat_files
 from worker.process.fault_injection import point
-from worker.runs.dispatching.dispatch import DueRun, is_at_a_limit, take_due_runs
+from worker.runs.dispatching.dispatch import DueRun, is_at_a_limit, postpone_held_runs, take_due_runs
 from worker.runs.dispatching.dispatch_order import DispatchLimits
 from worker.runs.dispatching.planning import plan_due_connections
 from worker.runs.dispatching.refresh_schedule import spread_allowance
@@ -29,6 +30,9 @@ log = get_logger(__name__)
 
 _PAUSE_S = 0.25
 
+_MOST_LOOKS = 4
+"""How many pages of runs of banks that may not be asked yet leave the front in one pass."""
+
 TakeDue: TypeAlias = Callable[[Session], list[DueRun]]
 """Marks due runs as published and returns them."""
 
@@ -38,9 +42,9 @@ def tick() -> None:
     """Dispatch what is due; as long as there is more or a limit is reached, continue until the next tick."""
     runtime = process_runtime()
     started_s = time.monotonic()
-    while True:
+    for number in count():
         pass_started_s = time.monotonic()
-        moved = dispatch_once(runtime)
+        moved = dispatch_once(runtime, far=number == 0)
         heartbeat_files.touch("dispatcher")
         # A pass over a long backlog loads Postgres, so a pause of twice its duration follows.
         pause_s = max(_PAUSE_S, 2 * (time.monotonic() - pass_started_s))
@@ -55,21 +59,34 @@ def tick() -> None:
 def dispatch_requests() -> None:
     """Publish the runs that people wait for, once; whatever a limit holds back is left to the tick."""
     runtime = process_runtime()
-    _dispatch(runtime, Queue.INTERACTIVE, partial(take_due_runs, interactive=True, limits=_limits(runtime.settings)))
+    take = partial(take_due_runs, interactive=True, limits=_limits(runtime.settings), far=False)
+    _dispatch(runtime, Queue.INTERACTIVE, take)
 
 
-def dispatch_once(runtime: Runtime) -> int:
-    """Dispatch what is due now, interactive runs first; return how many runs were published.
+def dispatch_once(runtime: Runtime, *, far: bool = True) -> int:
+    """Dispatch what is due now, interactive runs first; return 0 when there was nothing to do.
+
+    Args:
+        far: As `take_due_runs`.
 
     Raises: kombu.exceptions.OperationalError when the broker is away; the marked runs are published again later.
     """
     limits = _limits(runtime.settings)
-    steps: tuple[tuple[Queue, TakeDue], ...] = (
-        (Queue.INTERACTIVE, partial(take_due_runs, interactive=True, limits=limits)),
-        (Queue.SCHEDULED, partial(take_due_runs, interactive=False, limits=limits)),
-        (Queue.SCHEDULED, partial(plan_due_connections, limits=limits, shortest_of=partial(_shortest, runtime))),
-    )
-    return _take_notices(runtime) + sum(_dispatch(runtime, queue, take) for queue, take in steps)
+    moved = _take_notices(runtime)
+    for interactive, queue in ((True, Queue.INTERACTIVE), (False, Queue.SCHEDULED)):
+        moved += _postpone(runtime, interactive=interactive, limits=limits)
+        moved += _dispatch(runtime, queue, partial(take_due_runs, interactive=interactive, limits=limits, far=far))
+    plan = partial(plan_due_connections, limits=limits, shortest_of=partial(_shortest, runtime))
+    return moved + _dispatch(runtime, Queue.SCHEDULED, plan)
+
+
+def _postpone(runtime: Runtime, *, interactive: bool, limits: DispatchLimits) -> bool:
+    """Let runs of banks that may not be asked yet leave the front; say whether most of it is such runs still."""
+    for _ in range(_MOST_LOOKS):
+        with runtime.sessions() as session:
+            if not postpone_held_runs(session, interactive=interactive, limits=limits):
+                return False
+    return True
 
 
 def _dispatch(runtime: Runtime, queue: Queue, take: TakeDue) -> int:

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from worker.models import BankImportRun
 from worker.runs.dispatching import dispatch
-from worker.runs.dispatching.dispatch import take_due_runs
+from worker.runs.dispatching.dispatch import postpone_held_runs, take_due_runs
 from worker.runs.dispatching.dispatch_order import DispatchLimits
 from worker.runs.states import RunTrigger
 
@@ -20,6 +20,7 @@ PAST = datetime(2026, 1, 1, tzinfo=UTC)
 
 def due(sessions, limits=LIMITS, *, interactive=False):
     with sessions() as session:
+        postpone_held_runs(session, interactive=interactive, limits=limits)
         return take_due_runs(session, interactive=interactive, limits=limits)
 
 
@@ -60,11 +61,29 @@ def test_dispatchers_at_the_same_moment_publish_no_more_than_one_of_them_may(ses
 
 def test_runs_that_cannot_go_on_yet_do_not_hide_those_behind_them(sessions, connect, ask, monkeypatch):
     monkeypatch.setattr(dispatch, "_SMALLEST_PAGE", 3)
+    monkeypatch.setattr(dispatch, "_PAGE_PER_PLACE", 1)
     for _ in range(10):
         ask(connect(rate_limited_until=datetime(2100, 1, 1, tzinfo=UTC)), trigger=RunTrigger.SCHEDULE)
     run_id = ask(connect(), trigger=RunTrigger.SCHEDULE)
     few = DispatchLimits(ahead=1, per_user=10, per_connector=50, redispatch_s=60)
-    assert [run.run_id for run in due(sessions, few)] == [run_id]
+    assert [run.run_id for run in due(sessions, few)] == [run_id], "it is found before all of those have left"
+    with sessions() as session:
+        looks = [postpone_held_runs(session, interactive=False, limits=few) for _ in range(4)]
+    assert looks == [True, True, False, False], "most of the front were such, so that a pass looks again"
+
+
+@pytest.mark.parametrize("full", ["user", "connector"])
+def test_runs_without_a_free_place_do_not_hide_others(sessions, connect, ask, another_user, monkeypatch, full):
+    monkeypatch.setattr(dispatch, "_SMALLEST_PAGE", 3)
+    monkeypatch.setattr(dispatch, "_PAGE_PER_PLACE", 1)
+    limits = DispatchLimits(ahead=3, per_user=2, per_connector=2, redispatch_s=60)
+    one = another_user("one")
+    for number in range(12):
+        user_id, connector = (one, f"bank{number}") if full == "user" else (another_user(f"user{number}"), "mock")
+        ask(connect(user_id, connector_name=connector))
+    behind = ask(connect(another_user("behind"), connector_name="other"))
+    first, second, third = (due(sessions, limits, interactive=True) for _ in range(3))
+    assert (len(first), [run.run_id for run in second], third) == (2, [behind], [])
 
 
 @pytest.mark.parametrize("held", ["nobody", "everybody"])
@@ -73,7 +92,8 @@ def test_a_pass_asks_nothing_of_those_behind_the_front(sessions, connect, ask, m
     institution = "Nordea" if held == "everybody" else "Other"
     for _ in range(60):
         ask(connect(institution_name=institution), trigger=RunTrigger.SCHEDULE)
-    values = {"interactive": False, "page": 10, "redispatch": timedelta(seconds=60)}
+    values = {"interactive": False, "page": 10, "reach": 10, "redispatch": timedelta(seconds=60)}
+    values |= {"full_users": [], "full_connectors": []}
     with sessions() as session:
         session.execute(
             text(

@@ -257,14 +257,14 @@ def test_a_year_of_refreshes_leaves_tables_of_one_size(sessions, connect, add_ru
     assert execute("SELECT count(*) FROM credential_audit WHERE at < now() - INTERVAL '91 days'")[0][0] == 0
 
 
-def test_runs_that_were_deferred_for_a_week_fail_page_by_page_and_what_a_stop_leaves_is_the_next_passs(
+def test_runs_that_were_tried_for_a_week_fail_page_by_page_and_what_a_stop_leaves_is_the_next_passs(
     sessions, connect, ask, execute
 ):
-    for days in (8, 9, 10, 6):
+    for days in (8, 9, 10, 6, 0, None):  # the last ones waited for a worker
         run_id = ask(connect(), trigger=RunTrigger.SCHEDULE)
         execute(
-            "UPDATE bank_import_runs SET status = 'deferred', code = 'provider_down',"
-            " queued_at = now() - make_interval(days => :days), not_before = now() WHERE id = :id",
+            "UPDATE bank_import_runs SET status = 'deferred', code = 'provider_down', not_before = now(),"
+            " queued_at = now() - INTERVAL '11 days', started_at = now() - make_interval(days => :days) WHERE id = :id",
             days=days,
             id=run_id,
         )
@@ -273,5 +273,5 @@ def test_runs_that_were_deferred_for_a_week_fail_page_by_page_and_what_a_stop_le
     assert expire_deferred(sessions, stopped, page=1) == 2
     assert expire_deferred(sessions, RemovalPace(), page=1) == 1
     ended = execute("SELECT status, code, count(*) FROM bank_import_runs GROUP BY 1, 2 ORDER BY 1")
-    assert ended == [("deferred", "provider_down", 1), ("failed", "provider_down", 3)]
+    assert ended == [("deferred", "provider_down", 3), ("failed", "provider_down", 3)]
     assert execute("SELECT count(*) FROM bank_connections WHERE consecutive_failures > 0") == [(3,)]

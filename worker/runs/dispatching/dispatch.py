@@ -3,15 +3,14 @@
 Any number of dispatchers may run at once; passes over one sort of runs follow one another, so that each counts what
 those before it published. Messages are published after the commit; a run whose message is lost is published again. A
 pass reads the front of what is due, never all that waits: what waits for a bank that is down is due when it is asked
-again. A message of no use does the work of a lost or late one: that of the run that waits longest.
+again, and what may not start yet for another reason is passed by. A message of no use does the work of a lost or late
+one: that of the run that waits longest.
 """
 
 import uuid
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from sqlalchemy import CursorResult, text
 from sqlalchemy.orm import Session
@@ -23,8 +22,8 @@ from worker.runs.providers import circuit
 
 _PAGE_PER_PLACE = 10
 _SMALLEST_PAGE = 1000
-_MOST_LOOKS = 4
-"""How many pages a pass looks at to find one that is not mostly of runs that may not ask their banks yet."""
+_REACH_PAGES = 10
+"""How many pages of due runs a pass that looks far reads to find one of runs that may start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,18 +67,21 @@ _FRONT = """front AS MATERIALIZED (
       WHERE status IN ('queued', 'deferred') AND dispatched_at IS NULL
         AND CASE trigger WHEN 'schedule' THEN 0 ELSE 1 END = CAST(:interactive AS int)
         AND coalesce(not_before, queued_at) <= now()
-      ORDER BY coalesce(not_before, queued_at) LIMIT :page)"""
+      ORDER BY coalesce(not_before, queued_at) LIMIT :reach)"""
 """SQL: the due runs of one sort that wait longest. Nothing is asked of those behind them, however many they are."""
 
+# The front is read as far as it takes to fill a page: runs of a user or a connector without a free place hide nobody.
 # A running run with an expired lease is taken once the reaper emptied `dispatched_at`.
 _WAITING = text(
     f"""
     WITH {_FRONT}, waiting AS (
       (SELECT r.id, r.user_id, c.connector_name, r.ready_at
        FROM front r JOIN bank_connections c ON c.id = r.connection_id
-       WHERE NOT EXISTS (SELECT 1 FROM bank_import_runs o
+       WHERE r.user_id <> ALL(CAST(:full_users AS int[])) AND c.connector_name <> ALL(CAST(:full_connectors AS text[]))
+         AND NOT EXISTS (SELECT 1 FROM bank_import_runs o
                          WHERE o.connection_id = r.connection_id AND o.status = 'running')
-         AND {_MAY_ASK})
+         AND {_MAY_ASK}
+       ORDER BY r.ready_at LIMIT :page)
       UNION ALL
       (SELECT r.id, r.user_id, c.connector_name, r.queued_at
        FROM bank_import_runs r JOIN bank_connections c ON c.id = r.connection_id
@@ -128,18 +130,25 @@ _MARK_PUBLISHED = text(
 )
 
 
-def take_due_runs(session: Session, *, interactive: bool, limits: DispatchLimits) -> list[DueRun]:
+def take_due_runs(session: Session, *, interactive: bool, limits: DispatchLimits, far: bool = True) -> list[DueRun]:
     """Mark the next waiting runs as published and return them; publish their messages after the commit.
 
     Args:
         interactive: True for runs that a person waits for, False for scheduled ones; each has limits of its own.
+        far: Look for runs that may start behind very many that may not, which costs ten times as much where there are.
     """
     busy = read_under_way_in_turn(session, interactive=interactive, limits=limits)
-    # What waits behind a running run of its connection is at the front, too.
-    page = max(_SMALLEST_PAGE, _PAGE_PER_PLACE * limits.ahead) + busy.by_user.total()
+    page = _page(limits)
     redispatch = timedelta(seconds=limits.redispatch_s)
-    values = {"interactive": interactive, "redispatch": redispatch, "page": page}
-    _postpone_held_runs(session, values)
+    values = {
+        "interactive": interactive,
+        "redispatch": redispatch,
+        "page": page,
+        # What waits behind a running run of its connection is at the front, too.
+        "reach": _REACH_PAGES * page if far else page + busy.by_user.total(),
+        "full_users": [user_id for user_id, runs in busy.by_user.items() if runs >= limits.per_user],
+        "full_connectors": [name for name, runs in busy.by_connector.items() if runs >= limits.per_connector],
+    }
     waiting = [_WaitingRun(**row) for row in session.execute(_WAITING, values).mappings()]
     chosen = [str(run.id) for run in choose(waiting, busy, limits)]
     if not chosen:
@@ -149,13 +158,19 @@ def take_due_runs(session: Session, *, interactive: bool, limits: DispatchLimits
     return [DueRun(run_id=uuid.UUID(run_id), trigger=triggers[run_id]) for run_id in chosen if run_id in triggers]
 
 
-def _postpone_held_runs(session: Session, values: Mapping[str, Any]) -> None:
-    """Let the due runs of banks that may not be asked yet wait until they may, so that others come to the front."""
-    for _ in range(_MOST_LOOKS):
-        result = session.execute(_POSTPONE, values)
-        assert isinstance(result, CursorResult)
-        if result.rowcount <= values["page"] / 2:
-            return
+def postpone_held_runs(session: Session, *, interactive: bool, limits: DispatchLimits) -> bool:
+    """Let the due runs of banks that may not be asked yet wait until they may, so that others come to the front.
+
+    Returns whether most of the front were such runs, so that there may be more of them.
+    """
+    page = _page(limits)
+    result = session.execute(_POSTPONE, {"interactive": interactive, "reach": page})
+    assert isinstance(result, CursorResult)
+    return result.rowcount > page / 2
+
+
+def _page(limits: DispatchLimits) -> int:
+    return max(_SMALLEST_PAGE, _PAGE_PER_PLACE * limits.ahead)
 
 
 def read_under_way_in_turn(session: Session, *, interactive: bool, limits: DispatchLimits) -> UnderWay:

@@ -22,7 +22,7 @@ from worker.runs.retention.pace import RemovalPace
 from worker.runs.states import EndedRun, Outcome, RunStatus
 
 LONGEST_DEFERRAL = timedelta(days=7)
-"""A run that was deferred for this long fails; the next refresh covers the same days."""
+"""A run that was first tried so long ago and is still deferred fails; the next refresh covers the same days."""
 
 _KEEP_HEARTBEATS = timedelta(days=1)
 
@@ -58,7 +58,10 @@ class RetentionPolicy:
 
 
 def expire_deferred(sessions: Sessions, pace: RemovalPace, *, page: int = 200) -> int:
-    """Fail runs that were deferred for longer than `LONGEST_DEFERRAL`, a page per transaction; return how many."""
+    """Fail runs that were tried in vain for longer than `LONGEST_DEFERRAL`, a page per transaction; return how many.
+
+    How long a run waited for a worker does not count.
+    """
     expired, gone = 0, page
     while gone == page and pace.goes_on():
         with sessions() as session:
@@ -70,7 +73,7 @@ def expire_deferred(sessions: Sessions, pace: RemovalPace, *, page: int = 200) -
 def _expire_page(session: Session, page: int) -> int:
     waited_too_long = (
         select(BankImportRun)
-        .where(BankImportRun.status == RunStatus.DEFERRED, BankImportRun.queued_at < func.now() - LONGEST_DEFERRAL)
+        .where(BankImportRun.status == RunStatus.DEFERRED, BankImportRun.started_at < func.now() - LONGEST_DEFERRAL)
         .limit(page)
         .with_for_update(skip_locked=True)
     )
