@@ -5,10 +5,13 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, Self
 
+from sqlalchemy.exc import DBAPIError
+
 from worker.cli.failures import ExitCode
 from worker.cli.output import on_terminal, print_result, say, warn
 from worker.connections.connection_queries import list_accounts
 from worker.db.engine import Sessions
+from worker.db.trouble import is_away
 from worker.inert_text import inert_lines
 from worker.process.interruption import when_stopped
 from worker.runs.run_queries import run_of
@@ -17,6 +20,9 @@ from worker.runs.states import GOING_ON, RunKind, RunStatus
 POLL_S = 0.3
 UNCLAIMED_S = 15.0
 """A run that no worker has claimed for this long is mentioned (s)."""
+
+AWAY_S = 60.0
+"""How long a database that is away is waited for (s)."""
 
 _EXIT: Mapping[str, ExitCode] = {
     RunStatus.SUCCEEDED: ExitCode.DONE,
@@ -125,8 +131,16 @@ def fetched(run: dict[str, Any]) -> str:
 
 
 def _read(sessions: Sessions, run_id: uuid.UUID) -> dict[str, Any]:
-    with sessions() as session:
-        return run_of(session, run_id)
+    """Read a run, and wait for a database that is away, such as one that restarts: the run goes on after that."""
+    give_up_s = time.monotonic() + AWAY_S
+    while True:
+        try:
+            with sessions() as session:
+                return run_of(session, run_id)
+        except DBAPIError as error:
+            if not is_away(error) or time.monotonic() > give_up_s:
+                raise
+        time.sleep(POLL_S)
 
 
 def _has_ended(run: dict[str, Any]) -> bool:
