@@ -5,8 +5,9 @@ import re
 import pytest
 from sqlalchemy import text
 
+from tests.factories import make_connection
 from worker.importer.store import second_look
-from worker.importer.store.rows import load
+from worker.importer.store.rows import keys, load
 from worker.importer.store.suggestions import obsolete
 
 STATEMENTS = {
@@ -25,3 +26,32 @@ def test_nothing_is_looked_up_for_a_row_among_all_rows_of_its_account(sessions, 
     _, *of_each_row = re.split(r"^ *SubPlan \d+$", plan, flags=re.MULTILINE)
     assert of_each_row
     assert "Index Cond: (account_id" not in "".join(of_each_row)
+
+
+_FILL = text(
+    """INSERT INTO bank_transactions (account_id, user_id, identity, content_key, fingerprint, state, effective_on,
+      amount, currency, description, expense_state, first_decision, first_reason)
+    SELECT :account_id, :user_id, int4send(n), '', '', 'posted', CURRENT_DATE - n, 1, 'EUR', '', 'none', 'created',
+      'new_id'
+    FROM generate_series(1, 300) n"""
+)
+
+
+def test_an_id_is_not_looked_up_among_all_rows_of_an_account_that_is_new(sessions, user_id):
+    """A second account's first import of 100,000 rows took 20 seconds of Postgres so, instead of 3."""
+    with sessions() as session:
+        connection_id = make_connection(session, user_id)
+        add = text(
+            "INSERT INTO bank_connection_accounts (connection_id, user_id, external_id, name)"
+            " VALUES (:connection_id, :user_id, :name, '') RETURNING id"
+        )
+        old, new = (
+            session.execute(add, {"connection_id": connection_id, "user_id": user_id, "name": name}).scalar_one()
+            for name in ("old", "new")
+        )
+        session.execute(_FILL, {"account_id": old, "user_id": user_id})
+        session.execute(text("ANALYZE bank_transactions"))
+        session.execute(_FILL, {"account_id": new, "user_id": user_id})
+        values = {"account_id": new, "identities": [b"1"]}
+        plan = "\n".join(session.execute(text(f"EXPLAIN {keys._STORED}"), values).scalars())
+    assert "uq_bank_transactions_identity" in plan

@@ -32,9 +32,11 @@ _KEYS_BY_ID = text(
     f"""SELECT {_KEY_COLUMNS} FROM bank_transactions WHERE account_id = :account_id AND id = ANY(:ids)"""  # noqa: S608 - constant columns
 )
 # LATERAL and OFFSET 0 force a lookup of each. The planner else reads a table of a million rows for a few hundred ids.
+# It is not shown which account: of a new one it knows no rows, and would read all of them for each id.
 _STORED = text(
     """SELECT w.identity FROM unnest(:identities) AS w(identity), LATERAL (
-        SELECT 1 FROM bank_transactions t WHERE t.account_id = :account_id AND t.identity = w.identity OFFSET 0) t"""
+        SELECT 1 FROM bank_transactions t
+        WHERE t.account_id = (SELECT CAST(:account_id AS bigint)) AND t.identity = w.identity OFFSET 0) t"""
 )
 _HAS = text(
     """SELECT EXISTS (SELECT 1 FROM bank_transactions WHERE account_id = :account_id) AS has_rows,
