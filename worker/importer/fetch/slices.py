@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from worker.connectors.base import Transaction, Window
+from worker.importer.decide.absent_rows import Coverage
+from worker.importer.decide.as_new import DecidedAsNew
 from worker.importer.decide.ids.duplicates import without_superseded_pending
 from worker.importer.decide.pending.match_posted import MAX_DAYS_TO_POST
 from worker.importer.decide.read.context import ReadContext
 from worker.importer.decide.read.days import UNDATED, rough_day, stated_day
 from worker.importer.decide.read.line import FingerprintedTransaction, fingerprint
-from worker.importer.decide.slice_rows import SliceRows
 from worker.importer.fetch.delivery import Delivery
 
 SLICE_ROWS = 10_000
@@ -38,7 +39,7 @@ class Slice:
         days_cut_off: The days that were asked for, where the provider left something out.
         told_from_on: The day of the oldest posted row, of a slice that begins with the first day that was asked for.
             Where only pending rows are told, and what is booked ahead, it is the last day that was asked for.
-        as_new: Its rows as they are where none of them is stored, if that was likely.
+        as_new: What is decided about it where nothing of it is stored, if that was likely.
     """
 
     transactions: list[FingerprintedTransaction]
@@ -46,7 +47,7 @@ class Slice:
     covers: Window | None
     days_cut_off: Window | None = None
     told_from_on: date | None = None
-    as_new: SliceRows | None = None
+    as_new: DecidedAsNew | None = None
 
     def span(self, today: date) -> tuple[date, date]:
         """Return the first and the last day under which rows of this slice may be stored already."""
@@ -55,6 +56,15 @@ class Slice:
         days |= {moment.date() for t in rows for moment in (t.booking_at, t.transaction_at) if moment}
         days |= {self.covers.from_on, self.covers.to_on} if self.covers else {today}
         return min(days) - _MARGIN, date.max if self.is_up_to(today) else max(days) + _MARGIN
+
+    def coverage(self, today: date) -> Coverage:
+        """Return for which days the slice proves absence."""
+        return Coverage(
+            window=self.covers,
+            days_cut_off=self.days_cut_off,
+            up_to_now=self.is_up_to(today),
+            told_from_on=self.told_from_on,
+        )
 
     def is_up_to(self, today: date) -> bool:
         """Return whether the slice has every row up to today, and with them those that are booked for later days."""

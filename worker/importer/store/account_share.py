@@ -10,12 +10,14 @@ from sqlalchemy.orm import Session
 from worker.connectors.base import Capabilities
 from worker.importer.account_state import AccountState
 from worker.importer.decide.absent_rows import windows_are_complete
+from worker.importer.decide.as_new import DecidedAsNew, decide_as_new
 from worker.importer.decide.decisions import RowRules
 from worker.importer.decide.read.context import ReadContext
 from worker.importer.decide.read.line import FingerprintedTransaction, Rejection
 from worker.importer.decide.slice_rows import SliceRows, StoredKeys, read_slice
 from worker.importer.fetch.delivery import Delivery
 from worker.importer.fetch.request_plan import FetchRequest
+from worker.importer.fetch.slices import Slice
 from worker.importer.job import Job, read_context_for
 from worker.importer.store.rejections import as_rejection
 from worker.importer.store.write_target import WriteTarget
@@ -61,6 +63,17 @@ class AccountShare:
     def read(self, transactions: Sequence[FingerprintedTransaction], stored: StoredKeys) -> SliceRows:
         """Read rows of the share, by what is stored that they may be."""
         return read_slice(transactions, stored, self.read_context, self.rules, self.times_on_page)
+
+    @property
+    def only_changes(self) -> bool:
+        """Whether the delivery has every change since the cursor: a row that it does not mention is as it was."""
+        return self.request.by_cursor and not self.request.replays and self.delivery.complete
+
+    def decide_as_new(self, slice_: Slice) -> DecidedAsNew:
+        """Decide about a slice of the share as if nothing were stored."""
+        rows = self.read(slice_.transactions, StoredKeys())
+        coverage = slice_.coverage(self.read_context.today)
+        return decide_as_new(rows, coverage, self.read_context, self.rules, only_changes=self.only_changes)
 
 
 def share_of(

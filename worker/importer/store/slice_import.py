@@ -1,8 +1,9 @@
 """Imports some days of an account's delivery: load, read, match, load what decisions need, plan, write."""
 
+from dataclasses import replace
+
 from sqlalchemy.orm import Session
 
-from worker.importer.decide.absent_rows import Coverage
 from worker.importer.decide.compare.text_similarity import common_words
 from worker.importer.decide.ids.match import IdentityMatches
 from worker.importer.decide.plan import Evidence, Plan, make_plan
@@ -47,25 +48,17 @@ def import_slice(
     """
     account, rules, today = share.account, share.rules, share.read_context.today
     stored = load_slice_keys(session, account.id, slice_, today, seen, reimport=rules.reimport)
-    rows = slice_.as_new if stored.is_empty else None
-    if rows is None:
-        rows = share.read(slice_.transactions, stored)
-    coverage = Coverage(
-        window=slice_.covers,
-        days_cut_off=slice_.days_cut_off,
-        up_to_now=slice_.is_up_to(today),
-        told_from_on=slice_.told_from_on,
-    )
+    if not stored.is_empty:
+        slice_ = replace(slice_, as_new=None)
+    rows = slice_.as_new.rows if slice_.as_new else share.read(slice_.transactions, stored)
     removed -= seen.row_ids
     # A user may edit an expense meanwhile: then it is decided anew.
-    matches, plan, written = retry_while_changed(
-        lambda: _decide_and_write(session, share, rows, coverage, removed, seen)
-    )
+    matches, plan, written = retry_while_changed(lambda: _decide_and_write(session, share, slice_, rows, removed, seen))
     seen.add(rows.set_aside, matches, plan, written.transaction_ids)
     tally.add(plan, rows.set_aside.transactions + rows.repeated + slice_.superseded, account.watermark_on)
     tally.months |= written.months
     if plan.out_of_reach:
-        tally.reached_from_on = coverage.told_from_on
+        tally.reached_from_on = slice_.told_from_on
     if rows.ids_repeated:
         tally.warnings.add("ids_repeated")
     return list(rows.rejections)
@@ -74,20 +67,28 @@ def import_slice(
 def _decide_and_write(
     session: Session,
     share: AccountShare,
+    slice_: Slice,
     rows: SliceRows,
-    coverage: Coverage,
     removed: frozenset[int],
     seen: SeenRows,
 ) -> tuple[IdentityMatches, Plan, Written]:
-    """Match the rows of a slice, load what that depends on, plan and write."""
+    """Match the rows of a slice, load what that depends on, plan and write.
+
+    What was decided ahead is kept, part by part, where what it follows from turns out to be so.
+    """
     account, rules = share.account, share.rules
+    ahead, coverage = slice_.as_new, slice_.coverage(share.read_context.today)
     if rows.known:
         coverage = coverage.as_told_by(rows.lines)
-    found = match_slice(rows, coverage, share.read_context, rules)
+    found = ahead.found if ahead else match_slice(rows, coverage, share.read_context, rules)
     if found.none_known and not (share.is_decided or seen.row_ids):
         raise UnknownRowsError
     full = load_undecided(session, account.id, found, removed)
-    corrected = correct_matches(found, full, coverage, rules, first_load=seen.first_load)
+    corrected = (
+        ahead.corrected
+        if ahead and ahead.full == full
+        else correct_matches(found, full, coverage, rules, first_load=seen.first_load)
+    )
     if corrected.signs_flipped:
         raise SignsFlippedError
     restated = corrected.maybe_restated - seen.row_ids
@@ -97,7 +98,7 @@ def _decide_and_write(
     )
     evidence = Evidence(
         coverage=coverage,
-        only_changes=share.request.by_cursor and not share.request.replays and share.delivery.complete,
+        only_changes=share.only_changes,
         in_full={**further.restated, **full.by_id},
         listed_as_removed=removed,
         expenses=expenses,
@@ -109,7 +110,7 @@ def _decide_and_write(
         taken_identities=further.taken_identities,
         told=days_told(corrected.matches, rows.set_aside.posted_days) if rules.whole_days else None,
     )
-    plan = make_plan(corrected.matches, evidence, rules)
+    plan = ahead.plan if ahead and ahead.evidence == evidence else make_plan(corrected.matches, evidence, rules)
     return corrected.matches, plan, _write(session, share, plan)
 
 

@@ -120,12 +120,14 @@ def load_user_expenses(
     """
     days, amounts = [line.effective_on for line in lines], {line.expense_amount for line in lines}
     found = [one for one in load_counterparts(session, user_id, account, days, amounts) if one.expense_id not in linked]
+    if not found:
+        return UserExpenses()
     has_twins = any(one.twin_id is not None for one in found)
     return UserExpenses(
         counterparts=found,
         spans=load_spans(session, account, lines) if has_twins else None,
         rivals=_load_rivals(session, account, days, amounts, row_ids) if has_twins else (),
-        asked=load_asked(session, row_ids) if found else NOBODY_WAS_ASKED,
+        asked=load_asked(session, row_ids),
     )
 
 
