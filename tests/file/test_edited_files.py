@@ -1,6 +1,6 @@
 """Files of one account that overlap, were edited, or are in another form: no row doubled or lost behind a success.
 
-Each story is an account of its own with two files in one folder, so that one run imports all of them.
+Each story is an account of its own with its files in one folder, so that one run imports all of them.
 """
 
 from collections import Counter
@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from tests.file.ofx.test_statements import bank, row
 from tests.file.test_imported import FileHarness
+from worker.importer.actions.suggestions import list_suggestions
 
 ON = [date(2026, 1, 5) + timedelta(days) for days in range(8)]
 COFFEES = [(on, "Coffee Bar", "-3.20") for on in ON] + [(ON[4], "Coffee Bar", "-3.20")]
@@ -25,7 +26,7 @@ def edited(at, *, days=0, words=None, amount=None):
     return [*WHOLE[:at], (on + timedelta(days), words or said, amount or paid), *WHOLE[at + 1 :]]
 
 
-# Two files of the same payments. What is in the ledger twice has to be a question.
+# Files of the same payments. What is in the ledger twice has to be a question.
 EDITED = {
     "the first row, a day before": (WHOLE, edited(FIRST, days=-1)),
     "the first row, a day later": (WHOLE, edited(FIRST, days=1)),
@@ -35,6 +36,11 @@ EDITED = {
     "a row of a habit, in other words": (WHOLE, edited(FIRST, words="Dinner with Bo")),
     "a row, in other words": (WHOLE, edited(BAHN, words="Train")),
     "a row, with another amount": (WHOLE, edited(BAHN, amount="-99.00")),
+    "a row in other words, and a later export with it as it was": (
+        WHOLE,
+        edited(BAHN, words="Train"),
+        [*WHOLE, (ON[7], "Kiosk", "-1.00")],
+    ),
     "two rows, both in other words": (FEW, [(on, f"Number {on.day}", amount) for on, _, amount in FEW]),
     "two rows, both a day later": (FEW, [(on + timedelta(1), words, amount) for on, words, amount in FEW]),
 }
@@ -88,16 +94,44 @@ def ledger(folder, number):
 
 def test_what_two_files_tell_is_in_the_ledger_once_or_is_asked_about(sessions, user_id, tmp_path):
     folder = FileHarness(sessions, user_id, tmp_path)
-    for number, (name, (first, second)) in enumerate(STORIES.items()):
-        folder.drop(f"{number}-a.csv", table(first, number))
-        form = ("ofx", statement) if name == "in another form" else ("csv", table)
-        folder.drop(f"{number}-b.{form[0]}", form[1](second, number))
+    for number, (name, files) in enumerate(STORIES.items()):
+        for place, rows in enumerate(files):
+            is_ofx = place and name == "in another form"
+            content = (statement if is_ofx else table)(rows, number)
+            folder.drop(f"{number}-{place}.{'ofx' if is_ofx else 'csv'}", content)
     assert folder.refresh().status == "partial"
     wrong = {}
-    for number, (name, (first, _)) in enumerate(STORIES.items()):
+    for number, (name, (first, *_)) in enumerate(STORIES.items()):
         rows = first if name in EDITED else WHOLE
         shown, problem = ledger(folder, number)
         was_once, was_asked = shown == Counter(Decimal(amount) for _, _, amount in rows), problem == "rows_withdrawn"
         if not (was_once or (name in EDITED and was_asked)) or (name not in EDITED and problem):
             wrong[name] = shown, problem
     assert wrong == {}
+
+
+REVOLUT = "Type,Product,Started Date,Completed Date,Description,Amount,Fee,Currency,State,Balance\n"
+
+
+def payment(day, words, state="COMPLETED"):
+    began, ended = f"2026-06-{day:02} 10:00:00", f"2026-06-{day:02} 12:00:00" if state == "COMPLETED" else ""
+    return f"CARD_PAYMENT,Current,{began},{ended},{words},-{day}.00,0.00,EUR,{state},\n"
+
+
+def test_a_pending_row_that_a_later_export_of_its_day_lacks_is_asked_about_and_goes(sessions, user_id, tmp_path):
+    folder = FileHarness(sessions, user_id, tmp_path)
+    first, pending, last = payment(2, "Shop"), payment(3, "Pub", "PENDING"), payment(4, "Cafe")
+    folder.bank.today = date(2026, 6, 4)
+    folder.drop("a.csv", f"{REVOLUT}{first}{pending}{last}")
+    assert folder.refresh().code == "ok"
+    folder.day_later(7)
+    reverted = f"{REVOLUT}{first}{payment(3, 'Pub', 'REVERTED')}{last}"
+    folder.drop("b.csv", f"{reverted}{payment(10, 'Bakery')}")
+    assert folder.refresh().code == "still_pending"
+    with sessions() as session:
+        [question] = list_suggestions(session, user_id)
+    assert question.reason == "still_pending"
+    folder.day_later(7)
+    folder.drop("c.csv", f"{reverted}{payment(17, 'Kino')}")
+    assert folder.refresh().code == "ok"
+    assert sorted(folder.amounts()) == ["-10.00", "-17.00", "-2.00", "-4.00"]

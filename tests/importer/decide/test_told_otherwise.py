@@ -51,6 +51,10 @@ def told(first, last, known=None, *, tells_known=False):
     )
 
 
+def test_a_file_holds_the_days_between_its_first_and_its_last():
+    assert [told(0, 2).holds(day(n)) for n in range(-1, 4)] == [False, False, True, False, False]
+
+
 ON_ITS_DAY = {
     "a file that begins and ends on other days": (told(-1, 1), True),
     "the first day of the file, with nothing in common": (told(0, 9), False),

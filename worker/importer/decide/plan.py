@@ -145,7 +145,9 @@ def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> 
         ],
         suggestions=found.suggestions,
         returned=[*matches.returned, *returned],
-        newly_absent=_newly_absent([row for row in left_over if row.id not in tombstoned], new, evidence),
+        newly_absent=_newly_absent(
+            [row for row in left_over if row.id not in tombstoned], [*new, *_came_back(matches, evidence)], evidence
+        ),
         out_of_reach=len(beyond),
         unchanged=matches.unchanged,
         expenses=found.users_expenses,
@@ -154,11 +156,28 @@ def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> 
     )
 
 
+def _came_back(matches: IdentityMatches, evidence: Evidence) -> list[Line]:
+    """Return the lines of rows that an earlier delivery lacked, or that were removed."""
+    lacked = {row.id for row in evidence.in_full.values() if row.state == State.REMOVED or row.absent_days is not None}
+    lacked.update(matches.returned)
+    return [match.line for match in (*matches.unchanged, *matches.changed) if match.known_id in lacked]
+
+
 def _newly_absent(staying: Sequence[StoredRow], new: Sequence[Line], evidence: Evidence) -> list[int]:
-    """Return the ids of undelivered rows that stay, to be marked as absent from now on."""
+    """Return the ids of undelivered rows that stay, to be marked as absent from now on.
+
+    Args:
+        new: The lines that deliveries before lacked.
+    """
     not_noted = [row for row in staying if row.absent_days is None]
     otherwise = told_otherwise(not_noted, new, evidence.coverage, evidence.told) if not_noted else set()
+    otherwise |= {row.id for row in not_noted if row.state == State.PENDING and _is_held(row, evidence.told)}
     return [row.id for row in staying if is_newly_absent(row, evidence.coverage) or row.id in otherwise]
+
+
+def _is_held(row: StoredRow, told: DaysTold | None) -> bool:
+    """Return whether a delivery of whole days has the day of a row that it lacks."""
+    return told is not None and row.days.stated_on is not None and told.holds(row.days.stated_on)
 
 
 def _candidates(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> list[UnmatchedRow]:

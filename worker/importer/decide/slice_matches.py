@@ -81,7 +81,6 @@ def match_slice(rows: SliceRows, coverage: Coverage, context: ReadContext, rules
     matches = match_by_identity(
         rows.lines, rows.known, rows.aliases, coverage, rows.shared_ids, links_pending=rules.links_pending
     )
-    matches.returned += rows.set_aside.returned
     opposite = opposite_fingerprints(matches, rows.set_aside, context)
     match_inverted_rows(matches, opposite)
     return SliceMatches(
@@ -149,8 +148,11 @@ def _maybe_restated(matches: IdentityMatches) -> set[int]:
 
 
 def _maybe_moved(matches: IdentityMatches) -> set[int]:
-    """Return the posted rows that are near the days of new lines, which may state them under another day."""
-    days = {line.stated_on for line in matches.new if line.stated_on is not None and not line.pending}
+    """Return the posted rows that lines may state under another day: new ones, and those of rows that come back."""
+    returned = set(matches.returned)
+    came_back = [match.line for match in matches.unchanged if match.known_id in returned]
+    lines = [*matches.new, *came_back, *(match.line for match in matches.changed)]
+    days = {line.stated_on for line in lines if line.stated_on is not None and not line.pending}
     near = {day + timedelta(days=n) for day in days for n in range(-MAX_DAYS_MOVED, MAX_DAYS_MOVED + 1)}
     return {row.id for row in matches.undelivered if row.state == State.POSTED and row.days.stated_on in near}
 

@@ -46,14 +46,12 @@ class SetAside:
         transactions: How many transactions: those of these rows, and pending ones that deliver a posted row again.
         row_ids: Ids of the stored rows.
         posted_days: The days of those of them that are posted.
-        returned: Those of them that had been absent.
         rest: All other transactions, to be read.
     """
 
     transactions: int = 0
     row_ids: set[int] = field(default_factory=set)
     posted_days: list[RowDays] = field(default_factory=list)
-    returned: list[int] = field(default_factory=list)
     rest: Sequence[FingerprintedTransaction] = field(default_factory=list)
 
 
@@ -125,20 +123,21 @@ def read_slice(
 
 
 def set_unchanged_aside(transactions: Iterable[FingerprintedTransaction], known: Mapping[bytes, StoredKey]) -> SetAside:
-    """Set unchanged rows aside, which are most rows of most refreshes. No identity may occur twice."""
+    """Set unchanged rows aside, which are most rows of most refreshes, but for those that were absent.
+
+    No identity may occur twice.
+    """
     set_aside = SetAside()
     rest: list[FingerprintedTransaction] = []
     for item in transactions:
         row = known.get(item.identity) if item.identity is not None else None
-        if row is None or row.fingerprint != item.fingerprint or row.state == State.REMOVED:
+        if row is None or row.fingerprint != item.fingerprint or row.state == State.REMOVED or row.absent:
             rest.append(item)
             continue
         set_aside.transactions += 1
         set_aside.row_ids.add(row.id)
         if row.state == State.POSTED:
             set_aside.posted_days.append(row.days)
-        if row.absent:
-            set_aside.returned.append(row.id)
     set_aside.rest = rest
     return set_aside
 

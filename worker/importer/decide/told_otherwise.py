@@ -43,6 +43,10 @@ class DaysTold:
     known_to_on: date | None
     tells_known: bool
 
+    def holds(self, day: date) -> bool:
+        """Return whether the delivery has all rows of a day: it begins before and ends after it."""
+        return self.first_on < day < self.last_on
+
     def contradict(self, row_on: date, line_on: date) -> bool:
         """Return whether the delivery should have told a stored row, or those before it the line.
 

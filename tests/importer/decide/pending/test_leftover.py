@@ -25,6 +25,11 @@ CASES = {
     "told no longer, as the user said": (
         {"is_absent": True, "hides_another": True}, ALONE, False, ([], {1}, [], set()),
     ),
+    "not in a later list of changes, after the days of grace": (
+        {"days": 7, "is_absent": True}, ALONE, True, ([], set(), [], {1}),
+    ),
+    "not in a later list of changes, before": ({"days": 6, "is_absent": True}, ALONE, True, NOTHING),
+    "not in a later answer": ({"days": 7, "is_absent": True}, ALONE, False, NOTHING),
     "pending for thirty days": ({"days": 30}, ALONE, False, NOTHING),
     "pending for longer than any hold": ({"days": 31}, ALONE, False, ([], set(), [], {1})),
     "beside a tip for long": (

@@ -99,6 +99,8 @@ def decide_waiting(
         and (ids_of(pair) in beside.came_after or pair[0].id in delivered_long)
     ]
     asked_pairs = pairs_in_doubt(possible, beside.asked, beside.common_words)[:MAX_QUESTIONS]
+    # Of a list of changes, such as a folder of files, nothing says when the next one comes that would remove the row.
+    not_told = absent & old if by_cursor else set[int]()
     lasting = {row.id for row in pending if row.days >= MAX_PENDING_DAYS} | {
         pair[0].id
         for pair in possible
@@ -111,7 +113,7 @@ def decide_waiting(
         hiding_ids=frozenset(undecided & hiding),
         asked_pairs=asked_pairs,
         hidden=[pair for pair in asked_pairs if ids_of(pair) in hidden],
-        asked_ids=frozenset((delivered & lasting) - removed - {row.id for row, _ in asked_pairs}),
+        asked_ids=frozenset((delivered & lasting | not_told) - removed - {row.id for row, _ in asked_pairs}),
     )
 
 
