@@ -1,11 +1,11 @@
 """Rejected rows that the bank has mended since."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
 
-from tests.importer.decide.rows import transaction
+from tests.importer.decide.rows import TRUSTED, transaction
 from worker.importer.decide.read.line import transaction_as_text
 from worker.importer.decide.rejections import MoneyAndWords, arrived_rejections, read_rejection
 
@@ -42,6 +42,25 @@ def test_what_a_rejection_keeps_is_read():
     read = read_rejection(7, transaction_as_text(transaction("-3.50", "Coffee", counterparty="Bar", booking_on=None)))
     assert read is not None
     assert (read.id, str(read.amount), read.words, read.on) == (7, "3.50", "Bar Coffee", None)
+
+
+LATE = datetime(2026, 6, 15, 23, 30, tzinfo=UTC)
+STATED = {
+    "a day": ({"booking_on": DAY}, DAY),
+    "a moment, whose day is that of the bank's zone": ({"booking_on": None, "booking_at": LATE}, NEXT_DAY),
+    "a moment of the booking, and the day of the value": (
+        {"booking_on": None, "booking_at": LATE, "value_on": NEXT_MONTH}, NEXT_DAY,
+    ),
+    "a moment of the purchase": ({"booking_on": None, "transaction_at": LATE}, NEXT_DAY),
+    "the day of the value alone": ({"booking_on": None, "value_on": NEXT_MONTH}, NEXT_MONTH),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("days", "on"), STATED.values(), ids=STATED)
+def test_a_rejected_row_is_of_the_day_that_it_would_be_stored_under(days, on):
+    read = read_rejection(7, transaction_as_text(transaction(**days)), context=TRUSTED)
+    assert read is not None
+    assert read.on == on
 
 
 @pytest.mark.parametrize("amount", ["1E+200000", "1E-200000", "1E+9999999", "-1E+9999999"])

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from worker.importer.decide.compare.one_to_one import MAX_CANDIDATES, Key, OneToOne, Rating
 from worker.importer.decide.compare.text_similarity import SURE, days_apart, similarity
 from worker.importer.decide.pending.match_posted import MAX_DAYS_TO_POST
+from worker.importer.decide.read.context import ReadContext
+from worker.importer.decide.read.days import day_of_moment
 from worker.importer.decide.read.line import kept_transaction
 from worker.importer.decide.reasons import Reason
 from worker.money import is_money
@@ -33,23 +35,40 @@ class MoneyAndWords:
     rejected_on: date | None = None
 
 
-def read_rejection(rejection_id: int, raw: str, rejected_on: date | None = None) -> MoneyAndWords | None:
-    """Read the text that a rejection keeps of a transaction; None where it is a record of the provider's own."""
+def read_rejection(
+    rejection_id: int, raw: str, rejected_on: date | None = None, context: ReadContext | None = None
+) -> MoneyAndWords | None:
+    """Read the text that a rejection keeps of a transaction; None where it is a record of the provider's own.
+
+    Args:
+        context: Says of which day a moment is; without it moments are not read.
+    """
     record = kept_transaction(raw)
-    return None if record is None else _read(rejection_id, record, rejected_on)
+    return None if record is None else _read(rejection_id, record, rejected_on, context)
 
 
-def _read(rejection_id: int, record: Mapping[str, Any], rejected_on: date | None) -> MoneyAndWords | None:
+def _read(
+    rejection_id: int, record: Mapping[str, Any], rejected_on: date | None, context: ReadContext | None
+) -> MoneyAndWords | None:
     try:
         amount, pending = Decimal(str(record["amount"])).copy_abs(), bool(record["pending"])
-        days = [record[name] for name in ("booking_on", "transaction_on", "value_on") if name in record]
-        on = date.fromisoformat(days[0]) if days else None
+        on = _stated_on(record, context)
     except (ValueError, TypeError, ArithmeticError):
         return None
     if not is_money(amount):
         return None
     words = f"{record.get('counterparty') or ''} {record.get('description') or ''}"
     return MoneyAndWords(id=rejection_id, amount=amount, words=words, on=on, pending=pending, rejected_on=rejected_on)
+
+
+def _stated_on(record: Mapping[str, Any], context: ReadContext | None) -> date | None:
+    """Return the first day that a kept transaction states, as `days.stated_day` does. Raises: ValueError."""
+    for name in ("booking", "transaction", "value"):
+        if (day := record.get(f"{name}_on")) is not None:
+            return date.fromisoformat(day)
+        if context is not None and (moment := record.get(f"{name}_at")) is not None:
+            return day_of_moment(datetime.fromisoformat(moment), context)
+    return None
 
 
 def is_same_record(before: str, now: str) -> bool:
@@ -63,8 +82,8 @@ def is_same_record(before: str, now: str) -> bool:
     earlier, later = kept_transaction(before), kept_transaction(now)
     if earlier is None or later is None:
         return False
-    read = _read(0, earlier, None)
-    return read is not None and read == _read(0, later, None) and _stated_money(earlier) == _stated_money(later)
+    read = _read(0, earlier, None, None)
+    return read is not None and read == _read(0, later, None, None) and _stated_money(earlier) == _stated_money(later)
 
 
 def _stated_money(record: Mapping[str, Any]) -> tuple[Decimal, str | None]:

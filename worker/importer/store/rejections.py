@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from worker.connectors.base import RejectedRow, Transaction
 from worker.importer.decide.read.clean_text import id_text, plain_text
+from worker.importer.decide.read.context import ReadContext
 from worker.importer.decide.read.identity import digest
 from worker.importer.decide.read.line import Rejection, transaction_as_text
 from worker.importer.decide.rejections import (
@@ -93,17 +94,22 @@ def not_listed(transaction: Transaction) -> Rejection:
 
 
 def record_rejections(
-    session: Session, job: Job, account_id: int | None, rejections: Sequence[Rejection], today: date | None = None
+    session: Session,
+    job: Job,
+    account_id: int | None,
+    rejections: Sequence[Rejection],
+    read_by: ReadContext | None = None,
 ) -> int:
     """Store rejections and return how many are new; rejections of rows that were imported since are resolved.
 
     Args:
-        today: In the bank's zone; None where no row of the run may stand for a rejected one without its id.
+        read_by: By what the account's rows are read; None where no row of the run may stand for a rejected one without
+            its id.
     """
     arrived = {"run_id": job.lease.run_id, "connection_id": job.connection_id, "account_id": account_id}
     session.execute(_ARRIVED, arrived)
-    if today is not None:
-        _resolve_mended(session, arrived, today)
+    if read_by is not None:
+        _resolve_mended(session, arrived, read_by)
     if not rejections:
         return 0
     before = standing_rejections(session, job.connection_id, account_id).open
@@ -131,11 +137,12 @@ def record_rejections(
     return standing_rejections(session, job.connection_id, account_id).open - before
 
 
-def _resolve_mended(session: Session, which: Mapping[str, Any], today: date) -> None:
+def _resolve_mended(session: Session, which: Mapping[str, Any], read_by: ReadContext) -> None:
     """Resolve rejections whose rows arrived in this run without the id by which they would be known."""
     stored = session.execute(_NOT_ARRIVED, which).all()
-    rejected_on = [(row, today - timedelta(days=row.days_open)) for row in stored]
-    rejected = [read for row, on in rejected_on if (read := read_rejection(row.id, row.raw, on)) is not None]
+    rejected_on = [(row, read_by.today - timedelta(days=row.days_open)) for row in stored]
+    read = (read_rejection(row.id, row.raw, on, read_by) for row, on in rejected_on)
+    rejected = [one for one in read if one is not None]
     if not rejected:
         return
     found = session.execute(_CREATED, {**which, "amounts": [one.amount for one in rejected]})

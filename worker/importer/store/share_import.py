@@ -68,8 +68,8 @@ def _note_rejections_and_counts(
 ) -> None:
     account, delivery = share.account, share.delivery
     # A replay notes itself what it mends: its rows are rejected ones, and stand for no other.
-    today = None if share.request.replays else share.read_context.today
-    rejected = record_rejections(session, share.job, account.id, rejections, today)
+    read_by = None if share.request.replays else share.read_context
+    rejected = record_rejections(session, share.job, account.id, rejections, read_by)
     repeated = delivery.repeated[account.external_id]
     tally.counts += Counts(
         rejected=rejected,
