@@ -24,7 +24,7 @@ from worker.connectors.registry import ConnectorRegistry
 from worker.credentials import Vault, open_vault
 from worker.credentials.operators import OperatorLogins, read_logins
 from worker.credentials.strength import check_distinct, check_signing_secret
-from worker.db.engine import Sessions, open_engine, open_sessions, open_statements
+from worker.db.engine import Sessions, Statements, open_engine, open_sessions, open_statements
 from worker.db.standby import open_readings, standby_url
 from worker.errors import ConfigurationError, InvalidRequestError
 from worker.finmind_cache import FinMindCache, open_cache
@@ -43,7 +43,7 @@ class Runtime:
 
     Attributes:
         sessions: Opens a transaction.
-        statements: Opens a session whose every statement is a transaction of its own.
+        statements: Opens a connection whose every statement is a transaction of its own.
         readings: Opens a transaction for what operators look at, which may be some moments old: on a standby that
             keeps up, where DATABASE_URL names several servers.
         lease_renewer: Extends the leases of the runs in this process.
@@ -53,7 +53,7 @@ class Runtime:
     engine: Engine
     reading_engine: Engine
     sessions: Sessions
-    statements: Sessions
+    statements: Statements
     readings: Sessions
     vault: Vault
     registry: ConnectorRegistry

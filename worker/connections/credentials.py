@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from worker.audit import Action, AuditedCredential, current_actor, record
 from worker.credentials import CredentialPlace, SealedValue, Vault, open_config, seal_config
-from worker.db.engine import Sessions
+from worker.db.engine import Sessions, Statements
 from worker.db.prepared import NO_DISK_WAIT, prepared
 from worker.errors import ConflictError, CredentialError, KeyProviderUnavailableError, NotFoundError
 from worker.models import BankConnection
@@ -101,13 +101,13 @@ _TAKE = prepared(
 )
 
 
-def take_config(sessions: Sessions, connection_id: uuid.UUID) -> StoredConfig:
+def take_config(statements: Statements, connection_id: uuid.UUID) -> StoredConfig:
     """Read a connection's sealed config and audit its opening, in a transaction of its own.
 
     Raises: NotFoundError, ConflictError when the connection was removed and has no credentials.
     """
-    with sessions() as session:
-        row = session.execute(_TAKE, {"connection_id": connection_id, "actor": current_actor()}).one_or_none()
+    with statements() as connection:
+        row = connection.execute(_TAKE, {"connection_id": connection_id, "actor": current_actor()}).one_or_none()
     return _stored(row, connection_id)
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import psycopg2
 from psycopg2 import errors
-from sqlalchemy import URL, Engine, PoolProxiedConnection, QueuePool, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, PoolProxiedConnection, QueuePool, create_engine, event, make_url
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -28,6 +28,9 @@ log = get_logger(__name__)
 
 Sessions: TypeAlias = Callable[[], AbstractContextManager[Session]]
 """Opens one transaction: commits when the block ends normally, rolls back at an exception."""
+
+Statements: TypeAlias = Callable[[], AbstractContextManager[Session | Connection]]
+"""Opens what executes statements that need no transaction around them; one that opens a transaction will do, too."""
 
 _LIBPQ = {
     "connect_timeout": 5,
@@ -132,25 +135,27 @@ def open_sessions(engine: Engine) -> Sessions:
     return sessionmaker(engine, expire_on_commit=False).begin
 
 
-def open_statements(engine: Engine) -> Sessions:
-    """Return a factory of autocommit sessions, which save the round trips of BEGIN and COMMIT."""
+def open_statements(engine: Engine) -> Statements:
+    """Return a factory of autocommit connections, which save the round trips of BEGIN and COMMIT.
+
+    They are no sessions: keeping a session's state of objects would cost a third more than a short statement does.
+    """
     return partial(_each_on_its_own, engine)
 
 
 # SQLAlchemy's own AUTOCOMMIT resets the isolation level at the end, for which psycopg2 sends a SET each time.
 @contextmanager
-def _each_on_its_own(engine: Engine) -> Iterator[Session]:
+def _each_on_its_own(engine: Engine) -> Iterator[Connection]:
     with engine.connect() as connection:
         if is_pooled(connection):
             # Behind a pooler a statement alone would run in a session without our parameters.
-            with Session(connection, expire_on_commit=False) as session, session.begin():
-                yield session
+            with connection.begin():
+                yield connection
             return
         driver: Any = connection.connection.dbapi_connection
         driver.autocommit = True
         try:
-            with Session(connection, expire_on_commit=False) as session:
-                yield session
+            yield connection
         finally:
             if not driver.closed:
                 driver.autocommit = False

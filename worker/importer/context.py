@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from worker.connectors.base import BankConnector, QuotaReading, Window
-from worker.db.engine import Sessions
+from worker.db.engine import Sessions, Statements
 from worker.runs.lease import fence
 from worker.runs.states import Lease
 
@@ -24,7 +24,7 @@ class ImportContext:
 
     Attributes:
         sessions: Opens a transaction.
-        statements: Opens a session whose every statement is a transaction of its own.
+        statements: Opens a connection whose every statement is a transaction of its own.
         open_connector: Reads and decrypts the connection's config and builds the connector with its HTTP client.
         check: Called between pages and slices; raises StopRequestedError, LostLeaseError or CancelRequestedError.
         wait: Sleeps for so many seconds, or raises what `check` raises.
@@ -42,7 +42,7 @@ class ImportContext:
     """
 
     sessions: Sessions
-    statements: Sessions
+    statements: Statements
     open_connector: Callable[[uuid.UUID], BankConnector]
     check: Callable[[], None]
     wait: Callable[[float], None]

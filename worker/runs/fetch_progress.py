@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from worker.connectors.base import Window
-from worker.db.engine import Sessions
+from worker.db.engine import Statements
 from worker.runs.states import Lease
 
 WRITE_EVERY_S = 1.0
@@ -32,11 +32,11 @@ class FetchProgressWriter:
     """Writes the progress of one run. An update that fails is left out: the next one says more.
 
     Args:
-        statements: Opens a session whose every statement is a transaction of its own.
+        statements: Opens a connection whose every statement is a transaction of its own.
         lease: The lease of the run.
     """
 
-    def __init__(self, statements: Sessions, lease: Lease) -> None:
+    def __init__(self, statements: Statements, lease: Lease) -> None:
         self._statements = statements
         self._key = {"run_id": lease.run_id, "token": lease.token}
         self._written_s = time.monotonic()
@@ -45,12 +45,12 @@ class FetchProgressWriter:
         """Say what of the delivery under way has arrived."""
         if time.monotonic() - self._written_s < WRITE_EVERY_S:
             return
-        with suppress(SQLAlchemyError), self._statements() as session:
+        with suppress(SQLAlchemyError), self._statements() as connection:
             read = {"pages": pages, "rows": rows, "from_on": days and days.from_on, "to_on": days and days.to_on}
-            session.execute(_NOTE, self._key | read)
+            connection.execute(_NOTE, self._key | read)
         self._written_s = time.monotonic()
 
     def limit_days(self, days: int) -> None:
         """Store how many days one request may ask for, in this attempt and later ones."""
-        with self._statements() as session:
-            session.execute(_LIMIT_DAYS, {**self._key, "days": days})
+        with self._statements() as connection:
+            connection.execute(_LIMIT_DAYS, {**self._key, "days": days})

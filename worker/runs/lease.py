@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import RowMapping, func, update
+from sqlalchemy import Connection, RowMapping, func, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -113,7 +113,12 @@ _CLAIM = prepared(
 
 
 def claim(
-    session: Session, run_id: uuid.UUID, *, worker_name: str, lease_s: float, count_up_to: int = COUNT_UP_TO
+    connection: Session | Connection,
+    run_id: uuid.UUID,
+    *,
+    worker_name: str,
+    lease_s: float,
+    count_up_to: int = COUNT_UP_TO,
 ) -> ClaimedRun | None:
     """Lease a waiting run or one with an expired lease; None when it is closed, held, not due or its connection busy.
 
@@ -126,7 +131,7 @@ def claim(
     values: dict[str, Any] = {"run_id": run_id, "token": token, "lease_s": lease_s, "worker_name": worker_name}
     values["count_up_to"] = count_up_to
     try:
-        row = session.execute(_CLAIM, values).mappings().one_or_none()
+        row = connection.execute(_CLAIM, values).mappings().one_or_none()
     except IntegrityError:  # of uq_bank_import_runs_running
         raise LostLeaseError(f"run {run_id}: another run of its connection was first") from None
     if row is None:
@@ -137,7 +142,7 @@ def claim(
         person_waits=row["person_waits"],
         connector_name=row["connector_name"],
         rate_limited_s=row["rate_limited_s"] or 0,
-        circuit_s=_circuit_s(session, row) if row["circuit_open"] else 0,
+        circuit_s=_circuit_s(connection, row) if row["circuit_open"] else 0,
         user_running=row["user_running"],
         user_running_here=row["user_running_here"],
         connector_running=row["connector_running"],
@@ -148,14 +153,14 @@ def claim(
     return ClaimedRun(lease=lease, facts=facts, row=dict(row))
 
 
-def _circuit_s(session: Session, row: RowMapping) -> float:
+def _circuit_s(connection: Session | Connection, row: RowMapping) -> float:
     """Return how long the run waits for its circuits (s), or make it their probe.
 
     A person's first attempt never waits.
     """
     if row["person_waits"] and row["attempt"] <= 1:
         return 0
-    return circuit.take_probe_or_wait_s(session, row["connector_name"], (row["outage_scope"], row["bank_scope"]))
+    return circuit.take_probe_or_wait_s(connection, row["connector_name"], (row["outage_scope"], row["bank_scope"]))
 
 
 # A removal cancels the runs that it sees; one that is claimed meanwhile learns of it here. The lock of the user keeps

@@ -125,16 +125,16 @@ def _once_it_answers(patience_s: float, begin: Callable[[], T]) -> T:
 
 
 def _is_for_others(runtime: Runtime, run_id: uuid.UUID) -> bool:
-    with runtime.statements() as session:
-        return is_heavy(session, run_id) and is_consumed(session)
+    with runtime.statements() as connection:
+        return is_heavy(connection, run_id) and is_consumed(connection)
 
 
 def _start(runtime: Runtime, run_id: uuid.UUID, worker_name: str, per_user_here: int | None) -> ClaimedRun | None:
     """Claim the run, and end it or let it wait when it may not start now."""
     settings = runtime.settings
-    with runtime.statements() as session:
+    with runtime.statements() as connection:
         claimed = claim(
-            session,
+            connection,
             run_id,
             worker_name=worker_name,
             lease_s=settings.lease_s,

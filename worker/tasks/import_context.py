@@ -48,8 +48,8 @@ def import_context(
 
 def heavy_queue_is_consumed(runtime: Runtime) -> bool:
     """Say whether the queue of heavy runs has a consumer."""
-    with runtime.statements() as session:
-        return is_consumed(session)
+    with runtime.statements() as connection:
+        return is_consumed(connection)
 
 
 def refuse_if_heavy(runtime: Runtime, light: LightWorker | None, rows: int) -> None:

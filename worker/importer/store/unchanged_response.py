@@ -110,8 +110,8 @@ def copy_previous_run(
     values = _values(job, requests, listed) | end_values(job.lease, outcome)
     values["since_on"] = looked_at_since(context.now().date())
     point("before_close")
-    with context.statements() as session:  # one statement and one round trip, where no event is to be written
-        row = session.execute(_REPEAT, values | {"without_listeners": True}).mappings().one_or_none()
+    with context.statements() as connection:  # one statement and one round trip, where no event is to be written
+        row = connection.execute(_REPEAT, values | {"without_listeners": True}).mappings().one_or_none()
     if row is None:
         with context.sessions() as session:
             row = session.execute(_REPEAT, values | {"without_listeners": False}).mappings().one_or_none()

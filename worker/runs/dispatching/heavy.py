@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
 from worker.db.prepared import prepared
@@ -42,15 +43,15 @@ class LightWorker:
     pass_on: Callable[[uuid.UUID], None]
 
 
-def is_heavy(session: Session, run_id: uuid.UUID) -> bool:
+def is_heavy(connection: Session | Connection, run_id: uuid.UUID) -> bool:
     """Say whether a waiting run is heavy: a replay, a revert, or statement files.
 
     An import waits for a bank first, which a thread does without taking a place from others; it turns out heavy with
     what the bank delivers.
     """
-    return bool(session.scalar(_IS_HEAVY, {"run_id": run_id}))
+    return bool(connection.scalar(_IS_HEAVY, {"run_id": run_id}))
 
 
-def is_consumed(session: Session) -> bool:
+def is_consumed(connection: Session | Connection) -> bool:
     """Say whether the queue of heavy runs has a consumer."""
-    return session.scalar(_IS_CONSUMED, {"component": CONSUMER}) is not None
+    return connection.scalar(_IS_CONSUMED, {"component": CONSUMER}) is not None

@@ -7,7 +7,7 @@ five users, or of all users of the scope where they are fewer, and never of a si
 
 from datetime import timedelta
 
-from sqlalchemy import Update, case, exists, func, literal_column, or_, select, update
+from sqlalchemy import Connection, Update, case, exists, func, literal_column, or_, select, update
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.orm import Session, aliased
 
@@ -112,7 +112,7 @@ CLOSE = f"""
 """SQL: closes the circuits of the run `ended` when the provider answered. Writes nothing when they are closed."""
 
 
-def take_probe_or_wait_s(session: Session, connector_name: str, scopes: tuple[str, str]) -> float:
+def take_probe_or_wait_s(connection: Session | Connection, connector_name: str, scopes: tuple[str, str]) -> float:
     """Make a run the probe where a circuit has rested, and return 0; else return how long the run waits (s).
 
     Writes the circuit as half open: the first run that asks after the circuit's time starts as its probe, and the
@@ -122,11 +122,11 @@ def take_probe_or_wait_s(session: Session, connector_name: str, scopes: tuple[st
     left = select(func.max(func.extract("epoch", _Circuit.open_until - func.now()))).where(
         *ours, _Circuit.open_until > func.now()
     )
-    waiting_s = session.scalar(left)
+    waiting_s = connection.scalar(left)
     if waiting_s is not None:
         return float(waiting_s)
     probe = update(_Circuit).where(*ours, _Circuit.open_until <= func.now())
     rested_until = func.now() + FIRST_OPEN
     probe = probe.values(state="half_open", open_until=rested_until, updated_at=func.now())
-    is_probe = session.scalars(probe.returning(_Circuit.scope)).all()
-    return 0.0 if is_probe else float(session.scalar(left) or 0)
+    is_probe = connection.scalars(probe.returning(_Circuit.scope)).all()
+    return 0.0 if is_probe else float(connection.scalar(left) or 0)
