@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from psycopg2.extensions import TRANSACTION_STATUS_INERROR
+from psycopg2.extensions import TRANSACTION_STATUS_INERROR, cursor
 from sqlalchemy import Engine, event
 
 SWITCH = "TEST_DATABASE_ROLES"
@@ -52,14 +52,29 @@ def act_as_roles() -> None:
 
 def watch(engines: type[Engine] | Engine) -> None:
     """Set the role before each statement of one engine, or of all."""
-    event.listen(engines, "before_cursor_execute", _set_role)
-    event.listen(engines, "connect", lambda connection, _record: connection.cursor().execute("SET ROLE NONE"))
+    event.listen(engines, "connect", _begin_to_act)
 
 
-def _set_role(_connection: Any, cursor: Any, *_statement: Any) -> None:
-    if cursor.connection.info.transaction_status != TRANSACTION_STATUS_INERROR:
-        with cursor.connection.cursor() as plain:  # the statement's own may be one of the server
-            plain.execute(f"SET ROLE {_role()}")
+def _begin_to_act(connection: Any, _record: Any) -> None:
+    connection.cursor().execute("SET ROLE NONE")
+    connection.cursor_factory = _ActingCursor
+
+
+class _ActingCursor(cursor):
+    """A cursor of the driver, which also executes what SQLAlchemy does not see."""
+
+    def execute(self, *statement: Any) -> None:
+        self._set_role()
+        super().execute(*statement)
+
+    def executemany(self, *statement: Any) -> None:
+        self._set_role()
+        super().executemany(*statement)
+
+    def _set_role(self) -> None:
+        if self.connection.info.transaction_status != TRANSACTION_STATUS_INERROR:
+            with self.connection.cursor(cursor_factory=cursor) as plain:  # this one may be one of the server
+                plain.execute(f"SET ROLE {_role()}")
 
 
 def _role() -> str:

@@ -24,8 +24,9 @@ from worker.connectors.registry import ConnectorRegistry
 from worker.credentials import Vault, open_vault
 from worker.credentials.operators import OperatorLogins, read_logins
 from worker.credentials.strength import check_distinct, check_signing_secret
-from worker.db.engine import Sessions, Statements, open_engine, open_sessions, open_statements
+from worker.db.engine import Sessions, open_engine, open_sessions
 from worker.db.standby import open_readings, standby_url
+from worker.db.statements import Statements, open_statements
 from worker.errors import ConfigurationError, InvalidRequestError
 from worker.finmind_cache import FinMindCache, open_cache
 from worker.net.http import ReachableHosts, open_client, parse_private_hosts

@@ -16,9 +16,10 @@ from tests.waiting import PATIENCE_S, until
 from worker.celery_hooks.request_listener import RequestListener
 from worker.connectors.mock import MockConfig
 from worker.credentials import generate_key
-from worker.db.engine import open_engine, open_sessions, open_statements
+from worker.db.engine import open_engine, open_sessions
 from worker.db.pooler import is_pooled
 from worker.db.prepared import prepared
+from worker.db.statements import open_statements
 from worker.errors import ConflictError
 from worker.local.redis import free_port
 from worker.models import BankImportRun

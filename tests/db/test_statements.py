@@ -1,14 +1,22 @@
-"""Sessions whose every statement is a transaction of its own, on the connections that transactions use too."""
+"""Statements that are transactions of their own, on the connections that transactions use too."""
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from worker.db.engine import open_engine, open_sessions, open_statements
+from worker.db.engine import open_engine, open_sessions
+from worker.db.prepared import prepared
+from worker.db.statements import first_row, open_statements
+from worker.db.trouble import is_away
 
 _PUT = text("INSERT INTO kept VALUES (:number)")
 _ALL = text("SELECT coalesce(array_agg(number ORDER BY number), '{}') FROM kept")
 _BACKEND = text("SELECT pg_backend_pid()")
+_PUT_MARKED = prepared(
+    "INSERT INTO kept VALUES (CAST(:number AS integer)) RETURNING number, pg_backend_pid() AS backend"
+)
+_NONE = prepared("SELECT number FROM kept WHERE number = CAST(:number AS integer)")
+_END_SESSION = prepared("SELECT pg_terminate_backend(pg_backend_pid())")
 
 
 @pytest.fixture
@@ -67,4 +75,29 @@ def test_a_connection_that_dies_under_a_statement_is_replaced(engine, kept):
         session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
     with statements() as session:
         session.execute(_PUT, {"number": 4})
+    assert kept() == [4]
+
+
+def test_the_driver_alone_says_of_a_marked_statement_what_a_session_says(engine, kept):
+    statements, told = open_statements(engine), []
+    for opened in (open_sessions(engine), statements):
+        with opened() as connection:
+            put = first_row(connection, _PUT_MARKED, {"number": len(told)})
+            told.append((put, first_row(connection, _NONE, {"number": 9})))
+    assert told == [({"number": number, "backend": told[0][0]["backend"]}, None) for number in (0, 1)]
+    for opened in (open_sessions(engine), statements):
+        with pytest.raises(IntegrityError, match="kept_pkey"), opened() as connection:
+            first_row(connection, _PUT_MARKED, {"number": 0})
+        with opened() as connection:
+            assert connection.scalar(text("SELECT count(*) FROM pg_prepared_statements")) == 2
+    assert kept() == [0, 1]
+
+
+def test_a_connection_that_dies_under_a_marked_statement_is_replaced(engine, kept):
+    statements = open_statements(engine)
+    with pytest.raises(OperationalError) as died, statements() as connection:
+        first_row(connection, _END_SESSION, {})
+    assert is_away(died.value)
+    with statements() as connection:
+        first_row(connection, _PUT_MARKED, {"number": 4})
     assert kept() == [4]

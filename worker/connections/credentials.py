@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session
 
 from worker.audit import Action, AuditedCredential, current_actor, record
 from worker.credentials import CredentialPlace, SealedValue, Vault, open_config, seal_config
-from worker.db.engine import Sessions, Statements
+from worker.db.engine import Sessions
 from worker.db.prepared import NO_DISK_WAIT, prepared
+from worker.db.statements import Statements, first_row
 from worker.errors import ConflictError, CredentialError, KeyProviderUnavailableError, NotFoundError
 from worker.models import BankConnection
 
@@ -107,7 +108,7 @@ def take_config(statements: Statements, connection_id: uuid.UUID) -> StoredConfi
     Raises: NotFoundError, ConflictError when the connection was removed and has no credentials.
     """
     with statements() as connection:
-        row = connection.execute(_TAKE, {"connection_id": connection_id, "actor": current_actor()}).one_or_none()
+        row = first_row(connection, _TAKE, {"connection_id": connection_id, "actor": current_actor()})
     return _stored(row, connection_id)
 
 
@@ -187,24 +188,25 @@ def _current(session: Session, connection_id: uuid.UUID) -> StoredConfig:
         BankConnection.login_ref,
         BankConnection.options["timezone"].astext.label("timezone"),
     )
-    return _stored(session.execute(columns.where(BankConnection.id == connection_id)).one_or_none(), connection_id)
+    found = session.execute(columns.where(BankConnection.id == connection_id)).one_or_none()
+    return _stored(None if found is None else found._asdict(), connection_id)
 
 
-def _stored(row: Any, connection_id: uuid.UUID) -> StoredConfig:  # noqa: ANN401 - a row of either query
+def _stored(row: Mapping[str, Any] | None, connection_id: uuid.UUID) -> StoredConfig:
     if row is None:
         raise NotFoundError(f"no connection {connection_id}")
-    if row.config_encrypted is None:
+    if row["config_encrypted"] is None:
         raise ConflictError(f"connection {connection_id} was removed")
     return StoredConfig(
-        connection_id=row.id,
-        user_id=row.user_id,
-        connector_name=row.connector_name,
-        version=row.config_version,
-        key_id=row.config_key_id,
-        blob=bytes(row.config_encrypted),
-        timezone=row.timezone,
-        webhook_url=row.webhook_url,
-        login_ref=row.login_ref,
+        connection_id=row["id"],
+        user_id=row["user_id"],
+        connector_name=row["connector_name"],
+        version=row["config_version"],
+        key_id=row["config_key_id"],
+        blob=bytes(row["config_encrypted"]),
+        timezone=row["timezone"],
+        webhook_url=row["webhook_url"],
+        login_ref=row["login_ref"],
     )
 
 

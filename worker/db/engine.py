@@ -2,21 +2,20 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
-from functools import partial
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from typing import Any, TypeAlias, TypeVar
 
 import psycopg2
 from psycopg2 import errors
-from sqlalchemy import URL, Connection, Engine, PoolProxiedConnection, QueuePool, create_engine, event, make_url
+from sqlalchemy import URL, Engine, PoolProxiedConnection, QueuePool, create_engine, event, make_url
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from worker.db.pooler import is_pooled, set_parameters
+from worker.db.pooler import set_parameters
 from worker.db.prepared import prepare_marked
 from worker.db.trouble import DatabaseTrouble, is_contention, is_crowded, trouble_of
 from worker.process.interruption import at_interrupt
@@ -28,9 +27,6 @@ log = get_logger(__name__)
 
 Sessions: TypeAlias = Callable[[], AbstractContextManager[Session]]
 """Opens one transaction: commits when the block ends normally, rolls back at an exception."""
-
-Statements: TypeAlias = Callable[[], AbstractContextManager[Session | Connection]]
-"""Opens what executes statements that need no transaction around them; one that opens a transaction will do, too."""
 
 _LIBPQ = {
     "connect_timeout": 5,
@@ -133,32 +129,6 @@ def _ping_after_rest(connection: Any, record: Any, _proxy: Any) -> None:  # noqa
 def open_sessions(engine: Engine) -> Sessions:
     """Return a factory of transactions: `with sessions() as session:` begins one and commits it."""
     return sessionmaker(engine, expire_on_commit=False).begin
-
-
-def open_statements(engine: Engine) -> Statements:
-    """Return a factory of autocommit connections, which save the round trips of BEGIN and COMMIT.
-
-    They are no sessions: keeping a session's state of objects would cost a third more than a short statement does.
-    """
-    return partial(_each_on_its_own, engine)
-
-
-# SQLAlchemy's own AUTOCOMMIT resets the isolation level at the end, for which psycopg2 sends a SET each time.
-@contextmanager
-def _each_on_its_own(engine: Engine) -> Iterator[Connection]:
-    with engine.connect() as connection:
-        if is_pooled(connection):
-            # Behind a pooler a statement alone would run in a session without our parameters.
-            with connection.begin():
-                yield connection
-            return
-        driver: Any = connection.connection.dbapi_connection
-        driver.autocommit = True
-        try:
-            yield connection
-        finally:
-            if not driver.closed:
-                driver.autocommit = False
 
 
 def _drop_read_only(context: ExceptionContext) -> None:

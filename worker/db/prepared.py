@@ -40,12 +40,22 @@ def _execute(cursor: Any, statement: str, parameters: Any, context: Any) -> bool
     """Execute a marked statement; return False for any other."""
     if not context.execution_options.get("prepared") or is_pooled(context.root_connection):
         return False
-    calls: dict[str, str] = context.root_connection.info.setdefault("prepared", {})
+    execute_by_name(cursor, statement, parameters, context.root_connection.info)
+    return True
+
+
+def execute_by_name(cursor: Any, statement: str, parameters: Any, info: dict[Any, Any]) -> None:  # noqa: ANN401 - of the driver
+    """Execute a statement by the driver, prepared at its first use on a connection.
+
+    Args:
+        statement: With the driver's placeholders.
+        info: What is kept with the connection.
+    """
+    calls: dict[str, str] = info.setdefault("prepared", {})
     if statement not in calls:
         parts = enumerate(statement.split(_NEXT))
         calls[statement] = ";".join(_prepare(cursor, f"finmind_{len(calls)}_{part}", sql) for part, sql in parts)
     cursor.execute(calls[statement], parameters)
-    return True
 
 
 def _prepare(cursor: Any, name: str, statement: str) -> str:  # noqa: ANN401 - of the driver

@@ -9,7 +9,8 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from worker.connectors.base import BankConnector, QuotaReading, Window
-from worker.db.engine import Sessions, Statements
+from worker.db.engine import Sessions
+from worker.db.statements import Statements
 from worker.runs.lease import fence
 from worker.runs.states import Lease
 

@@ -10,8 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from worker import outbox
@@ -74,7 +73,7 @@ def ending(*, source: str, totals: Mapping[str, str]) -> str:
       SET lease_token = NULL, lease_expires_at = NULL, status = :status, code = :code, message = :message,
         not_before = now() + make_interval(secs => :defer_s), finished_at = CASE WHEN :closed THEN now() END,
         attempt = attempt - CASE WHEN :waits THEN 1 ELSE 0 END,
-        dispatched_at = CASE WHEN :waits THEN NULL ELSE dispatched_at END, report = :report,
+        dispatched_at = CASE WHEN :waits THEN NULL ELSE dispatched_at END, report = CAST(:report AS jsonb),
         heartbeat_at = CASE WHEN :waits THEN now() ELSE heartbeat_at END, requests = CAST(:requests AS jsonb),
         {", ".join(f"{column} = {expression}" for column, expression in totals.items())}
       FROM {source}
@@ -104,7 +103,7 @@ _END = prepared(
     {ending(source="how, held", totals={name: f":{name}" for name in COUNTED})}
     SELECT * FROM ended
     """  # noqa: S608 - constants
-).bindparams(bindparam("report", type_=JSONB))
+)
 
 
 def _end(session: Session, lease: Lease, outcome: Outcome) -> EndedRun:
@@ -128,7 +127,7 @@ def end_values(lease: Lease, outcome: Outcome) -> dict[str, Any]:
         "succeeded": outcome.status is RunStatus.SUCCEEDED,
         "closed": outcome.status in CLOSED,
         "waits": outcome.status in WAITING,
-        "report": redact_all(outcome.report),
+        "report": json.dumps(redact_all(outcome.report)),
         "requests": None if requests is None else json.dumps(requests),
     }
 

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from worker.connectors.base import Window
-from worker.db.engine import Statements
+from worker.db.statements import Statements
 from worker.runs.states import Lease
 
 WRITE_EVERY_S = 1.0

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, update
+from sqlalchemy import Connection, func, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from worker.db.prepared import NO_DISK_WAIT, prepared
+from worker.db.statements import first_row
 from worker.errors import CancelRequestedError, LostLeaseError
 from worker.models import BankImportRun
 from worker.runs.dispatching.admission import AdmissionFacts
@@ -131,7 +132,7 @@ def claim(
     values: dict[str, Any] = {"run_id": run_id, "token": token, "lease_s": lease_s, "worker_name": worker_name}
     values["count_up_to"] = count_up_to
     try:
-        row = connection.execute(_CLAIM, values).mappings().one_or_none()
+        row = first_row(connection, _CLAIM, values)
     except IntegrityError:  # of uq_bank_import_runs_running
         raise LostLeaseError(f"run {run_id}: another run of its connection was first") from None
     if row is None:
@@ -150,10 +151,10 @@ def claim(
         last_code=row["last_code"],
     )
     lease = Lease(run_id=run_id, token=token, attempt=row["attempt"])
-    return ClaimedRun(lease=lease, facts=facts, row=dict(row))
+    return ClaimedRun(lease=lease, facts=facts, row=row)
 
 
-def _circuit_s(connection: Session | Connection, row: RowMapping) -> float:
+def _circuit_s(connection: Session | Connection, row: Mapping[str, Any]) -> float:
     """Return how long the run waits for its circuits (s), or make it their probe.
 
     A person's first attempt never waits.

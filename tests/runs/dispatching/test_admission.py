@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.waiting import until
-from worker.db.engine import open_statements
+from worker.db.statements import open_statements
 from worker.runs.dispatching.admission import AdmissionFacts, AdmissionLimits, WaitForTurn, admit
 from worker.runs.ending import close
 from worker.runs.lease import claim

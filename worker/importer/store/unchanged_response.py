@@ -4,16 +4,16 @@ The digest of the last response with nothing new is kept on the connection (`ans
 that may write forgets it first.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
-from sqlalchemy import ARRAY, BigInteger, Date, DateTime, RowMapping, Text, bindparam, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import ARRAY, BigInteger, Date, DateTime, Text, bindparam, text
 from sqlalchemy.orm import Session
 
 from worker.connectors.base import Account, Window
 from worker.db.prepared import NO_DISK_WAIT, prepared
+from worker.db.statements import first_row
 from worker.importer.context import ImportContext
 from worker.importer.decide.second_look import looked_at_since
 from worker.importer.fetch.request_plan import FetchRequest
@@ -78,7 +78,6 @@ _REPEAT = prepared(
     SELECT ended.*, total.* FROM ended, total
     """  # noqa: S608 - constants
 ).bindparams(
-    bindparam("report", type_=JSONB),
     bindparam("account_ids", type_=ARRAY(BigInteger)),
     bindparam("from_on", type_=ARRAY(Date)),
     bindparam("to_on", type_=ARRAY(Date)),
@@ -111,16 +110,16 @@ def copy_previous_run(
     values["since_on"] = looked_at_since(context.now().date())
     point("before_close")
     with context.statements() as connection:  # one statement and one round trip, where no event is to be written
-        row = connection.execute(_REPEAT, values | {"without_listeners": True}).mappings().one_or_none()
+        row = first_row(connection, _REPEAT, values | {"without_listeners": True})
     if row is None:
         with context.sessions() as session:
-            row = session.execute(_REPEAT, values | {"without_listeners": False}).mappings().one_or_none()
+            row = first_row(session, _REPEAT, values | {"without_listeners": False})
             if row is not None:
                 apply_consequences(session, _fields_of(EndedRun, row), replace(outcome, counts=_fields_of(Counts, row)))
     return None if row is None else replace(outcome, counts=_fields_of(Counts, row))
 
 
-def _fields_of(kind: type[T], row: RowMapping) -> T:
+def _fields_of(kind: type[T], row: Mapping[str, Any]) -> T:
     return kind(**{field.name: row[field.name] for field in fields(kind)})
 
 
