@@ -8,6 +8,7 @@ from threading import Barrier
 import pytest
 from sqlalchemy import text
 
+from tests.waiting import until
 from worker.models import BankImportRun
 from worker.runs.dispatching import dispatch
 from worker.runs.dispatching.dispatch import postpone_held_runs, take_due_runs
@@ -187,6 +188,33 @@ def test_a_person_waits_for_the_limit_of_a_bank_and_not_for_its_circuit(sessions
     assert ask(connection_id) == run_id
     with sessions() as session:
         session.execute(text("UPDATE bank_connections SET rate_limited_until = now()"))
+    assert [run.run_id for run in due(sessions, interactive=True)] == [run_id]
+
+
+def scalar(sessions, query):
+    with sessions() as session:  # what others do is read once in a transaction
+        return session.scalar(text(query))
+
+
+def test_what_a_person_asks_for_while_its_pass_is_under_way_is_not_held_back(sessions, connect, ask, monkeypatch):
+    connection_id = connect(institution_name="Nordea")
+    run_id = ask(connection_id, trigger=RunTrigger.SCHEDULE)
+    open_circuit = (
+        "INSERT INTO bank_connector_circuits (connector_name, scope, state, open_until)"
+        " VALUES ('mock', 'Nordea', 'open', now() + interval '30 minutes')"
+    )
+    waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'"
+    halted = dispatch._POSTPONE.text.replace("FROM front", "FROM (SELECT * FROM front, pg_advisory_xact_lock(7)) front")
+    monkeypatch.setattr(dispatch, "_POSTPONE", text(halted))
+    with sessions() as session:
+        session.execute(text(open_circuit))
+    with ThreadPoolExecutor(1) as thread:
+        with sessions() as holding:
+            holding.execute(text("SELECT pg_advisory_xact_lock(7)"))
+            under_way = thread.submit(due, sessions)
+            until(lambda: scalar(sessions, waits))
+            assert ask(connection_id) == run_id
+        under_way.result()
     assert [run.run_id for run in due(sessions, interactive=True)] == [run_id]
 
 

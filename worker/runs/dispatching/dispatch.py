@@ -98,7 +98,8 @@ _WAITING = text(
     """  # noqa: S608 - constants
 )
 # What may not ask its bank yet leaves the front until it may. Else it would hide those behind it, or each pass would
-# look at all of it. The CASE keeps Postgres from reading all that is due for each row of the front.
+# look at all of it. The CASE keeps Postgres from reading all that is due for each row of the front. What it says is
+# asked again of a row that changed meanwhile: a person may just have asked for it, and gets one try.
 _POSTPONE = text(
     f"""
     WITH {_FRONT}, held AS (
@@ -106,7 +107,8 @@ _POSTPONE = text(
         CASE WHEN CAST(:interactive AS int) = 0 OR r.attempt > 0
           THEN (SELECT max(k.open_until) {_OPEN_CIRCUITS}) END AS open_until
       FROM front JOIN bank_import_runs r ON r.id = front.id JOIN bank_connections c ON c.id = r.connection_id
-      WHERE CASE WHEN r.dispatched_at IS NULL THEN r.status IN ('queued', 'deferred') END AND NOT ({_MAY_ASK})
+      WHERE CASE WHEN r.dispatched_at IS NULL
+          THEN r.status IN ('queued', 'deferred') AND (r.trigger <> 'schedule') = :interactive END AND NOT ({_MAY_ASK})
       FOR UPDATE OF r SKIP LOCKED
     )
     UPDATE bank_import_runs r SET status = 'deferred', not_before = greatest(held.rate_limited_until, held.open_until),
