@@ -5,6 +5,7 @@
 
 import argparse
 import random
+import shutil
 import signal
 import statistics
 import sys
@@ -209,28 +210,41 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="finmind-chaos-", ignore_cleanup_errors=True) as directory:
         Path(directory).chmod(0o755)
         with Bank(options.seed) as bank, Stack(Path(directory), bank, pool=options.pool) as stack:
-            return _run(Campaign(stack, bank, options.seed), options.faults)
+            code = _run(Campaign(stack, bank, options.seed), options.faults)
+            if code:
+                print(f"logs: {_keep_logs(Path(directory))}", flush=True)
+            return code
+
+
+def _keep_logs(directory: Path) -> Path:
+    """Copy what the processes logged to a directory that stays, and return it."""
+    kept = Path(tempfile.mkdtemp(prefix="finmind-chaos-logs-"))
+    for log in directory.rglob("*.log"):
+        shutil.copy(log, kept)
+    return kept
 
 
 def _run(campaign: Campaign, faults: int) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # the table of what was done so far, then too
     started_s = time.monotonic()
-    settled = False
+    settled, struck = False, ""
     try:
         for name, fault in AT_POINTS.items():
+            struck = name
             campaign.round({name: fault})
             _report(campaign, started_s, name)
         done = 0
         while done < faults:
             names = campaign.chance.sample(sorted(AT_RANDOM), k=campaign.chance.randint(2, 7))
+            struck = ", ".join(names)
             campaign.round({name: AT_RANDOM[name] for name in names})
             done += len(names)
-            _report(campaign, started_s, f"{done}/{faults} {', '.join(names)}")
+            _report(campaign, started_s, f"{done}/{faults} {struck}")
         settled = True
     except KeyboardInterrupt:
         print("broken off", flush=True)
     except AssertionError as error:
-        print(error, flush=True)
+        print(f"{error}, after {struck}", flush=True)
     broken = campaign.broken_rules()
     print(campaign.table(), campaign.endings(), *(f"BROKEN: {rule}" for rule in broken), sep="\n", flush=True)
     return 0 if settled and not (broken or campaign.lost or campaign.doubled) else 1
