@@ -34,6 +34,7 @@ from worker.errors import ConfigurationError
 from worker.keys.startup_check import check_keys
 from worker.process import heartbeat_files
 from worker.process.core_dumps import forbid_core_dumps
+from worker.process.stop_deadline import exit_when_overdue
 from worker.process.stop_flag import STOP
 from worker.runtime import check_broker, check_event_key, close_process_runtime, forget_process_runtime, runtime
 from worker.settings import load_messaging_settings, load_settings
@@ -211,6 +212,7 @@ def _refuse_to_start_without_keys(**_details: object) -> None:
 def _ask_runs_to_stop(**_details: object) -> None:
     # Runs check it between pages, commit what they have, and hand the run back within seconds.
     STOP.set()
+    exit_when_overdue()
 
 
 @signals.worker_process_init.connect
