@@ -1,4 +1,4 @@
-"""Ends a process that was told to stop and does not: what it waits for, like a broker that went away, may never come."""
+"""Ends a process that was told to stop and does not: what it waits for may never come."""
 
 import faulthandler
 
