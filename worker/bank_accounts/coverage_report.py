@@ -33,6 +33,7 @@ _SOURCES = text(
     FROM bank_connection_accounts a JOIN bank_connections c ON c.id = a.connection_id
     WHERE a.bank_account_id = :id ORDER BY a.id"""
 )
+# Rows are compared by joins on equality: asked row by row, every row would be compared with every other one.
 _ROWS = text(
     """WITH sources AS (
       SELECT a.id, coalesce(CASE WHEN c.connector_name <> 'file' THEN a.history_from_on END, d.first_on) AS from_on,
@@ -47,24 +48,27 @@ _ROWS = text(
           SELECT FROM bank_transactions w
           WHERE w.twin_id = t.id AND w.expense_state = 'twin' AND w.account_id <> t.account_id) AS is_alone
       FROM sources s JOIN bank_transactions t ON t.account_id = s.id AND t.state <> 'removed'
+    ), alone AS (
+      SELECT id, account_id, amount, currency, effective_on FROM ours WHERE is_alone AND expense_id IS NOT NULL
+    ), doubled AS (
+      SELECT n.id FROM (
+        SELECT id, account_id, amount, currency, effective_on + apart AS near_on
+        FROM alone, generate_series(-3, 3) apart
+      ) n JOIN alone o ON o.amount = n.amount AND o.currency = n.currency AND o.effective_on = n.near_on
+        AND o.account_id < n.account_id
+      WHERE NOT EXISTS (SELECT FROM bank_match_suggestions q WHERE q.kind = 'twin' AND q.status = 'declined'
+        AND q.transaction_id = least(o.id, n.id) AND q.other_transaction_id = greatest(o.id, n.id))
     )
     SELECT to_char(t.effective_on, 'YYYY-MM') AS month, t.account_id, count(*) AS rows,
-      count(*) FILTER (WHERE t.expense_state = 'twin' AND EXISTS (
-        SELECT FROM ours o WHERE o.id = t.twin_id AND o.account_id <> t.account_id
-          AND (o.amount, o.currency) IS DISTINCT FROM (t.amount, t.currency)))
-        AS differing,
+      count(*) FILTER (WHERE t.expense_state = 'twin' AND o.account_id <> t.account_id
+        AND (o.amount, o.currency) IS DISTINCT FROM (t.amount, t.currency)) AS differing,
       count(*) FILTER (WHERE t.is_alone AND EXISTS (
-        SELECT FROM sources o WHERE o.id <> t.account_id
-          AND t.effective_on BETWEEN o.from_on + :edge_days AND o.to_on - :edge_days
-          AND NOT o.unread_days && daterange(t.effective_on - :edge_days, t.effective_on + :edge_days, '[]')))
+        SELECT FROM sources f WHERE f.id <> t.account_id
+          AND t.effective_on BETWEEN f.from_on + :edge_days AND f.to_on - :edge_days
+          AND NOT f.unread_days && daterange(t.effective_on - :edge_days, t.effective_on + :edge_days, '[]')))
         AS only_here,
-      count(*) FILTER (WHERE t.is_alone AND t.expense_id IS NOT NULL AND EXISTS (
-        SELECT FROM ours o WHERE o.account_id < t.account_id AND o.is_alone AND o.expense_id IS NOT NULL
-          AND o.amount = t.amount AND o.currency = t.currency
-          AND o.effective_on BETWEEN t.effective_on - 3 AND t.effective_on + 3
-          AND NOT EXISTS (SELECT FROM bank_match_suggestions q WHERE q.kind = 'twin' AND q.status = 'declined'
-            AND q.transaction_id = least(o.id, t.id) AND q.other_transaction_id = greatest(o.id, t.id)))) AS doubled
-    FROM ours t GROUP BY 1, 2"""
+      count(*) FILTER (WHERE t.id IN (SELECT id FROM doubled)) AS doubled
+    FROM ours t LEFT JOIN ours o ON o.id = t.twin_id GROUP BY 1, 2"""
 )
 
 
