@@ -90,6 +90,9 @@ NEITHER = {
         out(kind=TransactionKind.PURCHASE, stated_amounts=DOLLARS), into("108.20", "Transfer", currency="USD"),
     ),
     "one of them says so": (out("-100.50", "Transfer"), into("100")),
+    "called transfers, as most rows of some providers are": (
+        out("-100.50", "Shop", kind=TRANSFER), into("100", "Bob", kind=TRANSFER),
+    ),
     "another one was paid": (
         out("-100.50", "Transfer", counterparty_account="DE99"), into("100", "Transfer", kind=TRANSFER),
     ),

@@ -115,15 +115,17 @@ def _is_likely(out: TransferLeg, into: TransferLeg) -> bool:
 
 
 def _is_possible(out: TransferLeg, into: TransferLeg) -> bool:
-    """Return whether both legs say that they move money, to nobody else, and hardly anything is missing."""
-    if days_between(out, into) > 1 or not all(leg.counterparty_account is None and _moves(leg) for leg in (out, into)):
+    """Return whether both legs say that they move money, to nobody else, and hardly anything is missing.
+
+    Some providers call most rows transfers: one of the two has to say so itself.
+    """
+    legs = (out, into)
+    said = [MOVING_WORDS.search(leg.words) is not None for leg in legs]
+    moves = any(said) and all(says or is_labelled(leg) for says, leg in zip(said, legs, strict=True))
+    if not moves or days_between(out, into) > 1 or any(leg.counterparty_account is not None for leg in legs):
         return False
     unlisted = out.currency != into.currency and rough_gap(out, into) is None and missing_share(out, into) is None
     return not unlisted and _fits_roughly(out, into, _MAX_FEE_SHARE_BY_WORDS, _MAX_ROUGH_GAP_BY_WORDS)
-
-
-def _moves(leg: TransferLeg) -> bool:
-    return is_labelled(leg) or MOVING_WORDS.search(leg.words) is not None
 
 
 def _fits_roughly(out: Booked, into: Booked, most_missing: Decimal, most_off: Decimal) -> bool:

@@ -20,9 +20,10 @@ from worker.models import BankAccount, BankConnectionAccount
 # Accounts of which this run's new rows state as many amounts on near days, and which no connection lists beside ours.
 _STATES_THE_SAME = text(
     """WITH added AS MATERIALIZED (
-      SELECT amount, currency, effective_on FROM bank_transactions
-      WHERE account_id = :source_id AND first_run_id = :run_id AND state <> 'removed'
-      ORDER BY effective_on DESC LIMIT :most
+      SELECT DISTINCT amount, currency, effective_on FROM (
+        SELECT amount, currency, effective_on FROM bank_transactions
+        WHERE account_id = :source_id AND first_run_id = :run_id AND state <> 'removed'
+        ORDER BY effective_on DESC LIMIT :most) newest
     ), others AS MATERIALIZED (
       SELECT s.id, s.bank_account_id FROM bank_connection_accounts n JOIN bank_connection_accounts s
         ON s.user_id = n.user_id AND s.bank_account_id <> n.bank_account_id

@@ -48,9 +48,10 @@ _LEGS = text(
     f"""{LEG} WHERE t.user_id = :user_id AND {MAY_BE_LEG}
       AND t.effective_on BETWEEN :from_on AND :to_on AND t.amount = ANY(CAST(:amounts AS numeric[]))"""
 )
+# Each amount of a day once: of thousands of rows of one amount there are millions of pairs.
 _UNPAIRED = text(
     f"""WITH others AS MATERIALIZED (
-      SELECT t.amount, t.effective_on FROM bank_connection_accounts a
+      SELECT DISTINCT t.amount, t.effective_on FROM bank_connection_accounts a
       JOIN bank_transactions t ON t.account_id = a.id AND t.effective_on >= CAST(:since_on AS date) - :max_days
       WHERE a.user_id = :user_id AND {_OF_ANOTHER} AND {MAY_BE_LEG}
     ), ours AS MATERIALIZED (
