@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from typing import Literal, NamedTuple, TypeAlias
 
-_MAX_BOOKING_LAG = timedelta(days=10)
+MAX_BOOKING_LAG_DAYS = 10
+"""So many days after the purchase it is booked; what is booked later is a settlement."""
 
 
 DayKind: TypeAlias = Literal["stated", "purchase", "value"]
@@ -18,7 +19,7 @@ DayPoint: TypeAlias = tuple[DayKind, date]
 
 def is_settlement(booking_on: date, value_on: date) -> bool:
     """Return whether a booking is that of a monthly settlement: its value day is that of the purchase then."""
-    return booking_on - value_on > _MAX_BOOKING_LAG
+    return booking_on - value_on > timedelta(days=MAX_BOOKING_LAG_DAYS)
 
 
 class RowDays(NamedTuple):
@@ -77,6 +78,13 @@ class RowDays(NamedTuple):
         if days and self.stated_on is not None and other.stated_on is not None:
             return min(days, abs((self.stated_on - other.stated_on).days))
         return days
+
+    def days_after(self, other: "RowDays") -> Iterator[int]:
+        """Yield by how many days this row is after another one: by the expense, the purchase, and what both state."""
+        yield (self.effective_on - other.effective_on).days
+        yield (self.purchase_on - other.purchase_on).days
+        if self.stated_on is not None and other.stated_on is not None:
+            yield (self.stated_on - other.stated_on).days
 
     def points(self, within: int = 0) -> Iterator[DayPoint]:
         """Yield the days by which `nearest_gap` compares, and all that are so many days from them."""

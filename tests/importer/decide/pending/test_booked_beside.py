@@ -26,6 +26,10 @@ POSTED = row(id=2)
         ([PENDING], [row(id=2, text="COFFEE BAR BERLIN 4711", booking_on=day(MAX_DAYS_TO_POST))], [(1, 2)]),
         ([PENDING], [row(id=2, booking_on=day(MAX_DAYS_TO_POST + 1))], []),
         ([PENDING], [row(id=2, booking_on=day(-1))], []),
+        ([PENDING], [row(id=2, transaction_on=day(-1), booking_on=day(2))], [(1, 2)]),
+        ([row(id=1, pending=True, transaction_on=day(0), effective_on=day(0))],
+         [row(id=2, transaction_on=day(0), booking_on=day(8), effective_on=day(8))], [(1, 2)]),
+        ([PENDING], [row(id=2, transaction_on=day(-1), booking_on=day(8))], []),
         ([PENDING], [row("-3.60", id=2)], []),
         ([PENDING], [row("3.50", id=2)], []),
         ([PENDING], [row(id=2, text="Tram")], []),
@@ -33,8 +37,10 @@ POSTED = row(id=2)
         ([PENDING], [POSTED, row(id=3, booking_on=day(1))], []),
     ],
     ids=[
-        "the same words", "other spelling, days later", "too late", "before", "another amount", "money in",
-        "other words", "two pending rows", "two posted rows",
+        "the same words", "other spelling, days later", "too late", "before",
+        "one states the purchase, the other the booking alone", "booked late, by the day of the purchase",
+        "neither by purchase nor by booking", "another amount", "money in", "other words", "two pending rows",
+        "two posted rows",
     ],
 )  # fmt: skip
 def test_one_pending_and_one_posted_row_are_a_purchase(pending, posted, pairs):

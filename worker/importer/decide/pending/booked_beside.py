@@ -8,7 +8,6 @@ deleted is asked about until they answer, because the posted row may be a purcha
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TypeAlias
 
 from worker.importer.decide.compare.amounts import MAX_SHARE_UNSEEN, share_apart
@@ -109,7 +108,7 @@ def are_two_expenses(pending: StoredRow, posted: StoredRow) -> bool:
 
 def _may_be_booked_as(pending: StoredRow, posted: StoredRow, common_words: frozenset[str] = frozenset()) -> bool:
     """Return whether a posted row names the same merchant within the days in which a pending one is booked."""
-    near = timedelta(0) <= posted.days.effective_on - pending.days.effective_on <= timedelta(days=MAX_DAYS_TO_POST)
+    near = any(0 <= days <= MAX_DAYS_TO_POST for days in posted.days.days_after(pending.days))
     same_money = posted.currency == pending.currency and posted.amount * pending.amount > 0
     return near and same_money and similarity(payment_text(pending), payment_text(posted), common=common_words) >= SURE
 

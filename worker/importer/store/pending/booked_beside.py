@@ -21,6 +21,7 @@ from worker.importer.decide.pending.booked_beside import (
 )
 from worker.importer.decide.pending.match_posted import MAX_DAYS_TO_POST
 from worker.importer.decide.reasons import Decision, Reason
+from worker.importer.decide.row_days import MAX_BOOKING_LAG_DAYS
 from worker.importer.decide.stored_row import ExpenseState, State, StoredRow
 from worker.importer.store.expenses.own_expenses import give_expenses, replace_expense
 from worker.importer.store.expenses.rows import set_categories, update_expenses
@@ -44,7 +45,12 @@ _BESIDE = text(
       q.created_at > p.created_at OR a.identity IS NOT NULL AS came_after
     FROM bank_transactions p JOIN bank_transactions q ON q.account_id = p.account_id AND q.state = 'posted'
       AND q.amount * p.amount > 0 AND q.currency = p.currency AND q.pending_external_id IS NULL
-      AND q.effective_on BETWEEN p.effective_on AND p.effective_on + CAST(:max_days AS int)
+      AND q.effective_on BETWEEN p.effective_on - CAST(:lag AS int)
+        AND p.effective_on + CAST(:max_days AS int) + CAST(:lag AS int)
+      AND (q.effective_on BETWEEN p.effective_on AND p.effective_on + CAST(:max_days AS int)
+        OR q.stated_on BETWEEN p.stated_on AND p.stated_on + CAST(:max_days AS int)
+        OR coalesce(q.transaction_on, q.stated_on, q.effective_on) BETWEEN coalesce(p.transaction_on, p.stated_on,
+          p.effective_on) AND coalesce(p.transaction_on, p.stated_on, p.effective_on) + CAST(:max_days AS int))
       AND (q.amount = p.amount OR p.id = ANY(CAST(:told_long AS bigint[])))
     LEFT JOIN bank_transaction_aliases a
       ON a.account_id = p.account_id AND a.identity = p.identity AND a.transaction_id = q.id
@@ -89,7 +95,7 @@ def load_rows_beside(
         went: Rows that were pending, and count as well.
         told_long: Rows that may have become posted ones of another amount, too.
     """
-    values: dict[str, object] = {"account_id": account_id, "max_days": MAX_DAYS_TO_POST}
+    values: dict[str, object] = {"account_id": account_id, "max_days": MAX_DAYS_TO_POST, "lag": MAX_BOOKING_LAG_DAYS}
     values |= {"went": list(went), "told_long": list(told_long)}
     found = session.execute(_BESIDE, values).all()
     if not found:
