@@ -270,6 +270,10 @@ CREATE TABLE IF NOT EXISTS bank_connection_accounts (
   unread_days DATEMULTIRANGE NOT NULL DEFAULT '{}',
   -- of rows that state no currency, while the bank stated none of the account either
   currency_assumed VARCHAR(3),
+  -- so many days back an answer told a posted row
+  longest_reach_days INTEGER,
+  -- so many days back the answers reach since one came without all older rows
+  shortest_reach_days INTEGER,
   last_seen_at TIMESTAMPTZ,
   created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
   updated_at TIMESTAMPTZ NOT NULL DEFAULT now(),

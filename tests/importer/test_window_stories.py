@@ -10,6 +10,7 @@ from tests.importer.bank import CURSOR, TODAY, WINDOWED, Harness, ScriptedConnec
 from tests.importer.test_proof_stories import TellsComingDays
 from worker.connectors.base import Capabilities, IdClass, Page, RemovedTransaction, Scope
 from worker.connectors.errors import CursorInvalidError, ProviderUnavailableError
+from worker.importer.actions.suggestions import accept
 from worker.runs.states import RunKind, RunStatus
 
 
@@ -278,3 +279,29 @@ def test_the_oldest_day_that_is_told_is_one_of_the_bank_and_not_of_utc(sessions,
     harness.bank.rows.remove(gone)
     harness.refresh()
     assert harness.amounts() == ["-7.00", "-9.00"]
+
+
+def reach(harness):
+    return harness.sql("SELECT longest_reach_days, shortest_reach_days FROM bank_connection_accounts")[0]
+
+
+@pytest.mark.parametrize("window_days", [None, 20, 2])
+def test_the_oldest_rows_that_a_bank_takes_back_are_asked_about_and_what_grows_too_old_for_it_is_not(
+    harness, window_days
+):
+    harness.bank.capabilities = replace(WINDOWED, windows_complete=False, window_days=window_days)
+    for days in (25, 24, 23, 2):
+        harness.bank.buy(f"-{days}", external_id=f"{days}", booking_on=days_ago(harness, days))
+    harness.refresh()
+    harness.day_later()
+    del harness.bank.rows[:3]
+    assert (harness.refresh().code, open_questions(harness), reach(harness)) == ("rows_withdrawn", 3, (25, 23))
+    harness.day_later(25)
+    harness.bank.rows.clear()
+    harness.bank.buy("-7", external_id="new")
+    assert harness.refresh().report["rows_out_of_reach"] == 1
+    assert (open_questions(harness), len(harness.amounts())) == (3, 5)
+    [(asked,), *_] = harness.sql("SELECT id FROM bank_match_suggestions")
+    with harness.sessions() as session:
+        accept(session, asked, user_id=harness.user_id)
+    assert reach(harness) == (25, None)

@@ -21,9 +21,10 @@ EXPORTED = {
     "bank_connection_accounts": """
         account_type anchor balance_amount balance_at balance_kind bank_account_id connection_id created_at currency
         currency_assumed cursor days_at external_id former_external_ids history_complete history_from_on id id_class
-        included institution_name inverted last_seen_at lateness_days leads_from_on mask name opening_amount
-        opening_balance opening_balance_on opening_last_days opening_on opening_pending problem_code problem_message
-        problem_since_at same_as_account_id status status_code unread_days updated_at user_id watermark_on
+        included institution_name inverted last_seen_at lateness_days leads_from_on longest_reach_days mask name
+        opening_amount opening_balance opening_balance_on opening_last_days opening_on opening_pending problem_code
+        problem_message problem_since_at same_as_account_id shortest_reach_days status status_code unread_days
+        updated_at user_id watermark_on
         """,
     "bank_transactions": """
         absent_since_at account_id amount base_amount base_category_id base_currency base_notes base_spent_on

@@ -11,6 +11,7 @@ from sqlalchemy import Text, bindparam
 from sqlalchemy.orm import Session
 
 from worker.db.prepared import prepared
+from worker.importer.decide.reach import Reach
 from worker.models import BankConnectionAccount
 from worker.models.connection_options import ConnectionOptions
 from worker.runs.imported_accounts import IMPORTED_ACCOUNTS
@@ -27,6 +28,7 @@ class AccountState:
         currency_assumed: The currency its rows were taken to be in while the bank stated none of the account.
         booked: Its booked balance.
         withdrawn_from_on: The first day of rows that stand although the bank's answers come without them.
+        longest_reach_days, shortest_reach_days: How far back its answers reach: `decide.reach.Reach`.
     """
 
     id: int
@@ -47,6 +49,13 @@ class AccountState:
     currency_assumed: str | None
     booked: Decimal | None
     withdrawn_from_on: date | None
+    longest_reach_days: int | None
+    shortest_reach_days: int | None
+
+    @property
+    def reach(self) -> Reach:
+        """How far back its answers reach."""
+        return Reach(self.longest_reach_days, self.shortest_reach_days)
 
 
 _ACTIVE = prepared(

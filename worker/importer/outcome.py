@@ -106,6 +106,8 @@ class AccountTally:
         late_days: By how many days new rows lay before the watermark, at most.
         reached_from_on: The first day that the bank still gives, where it was asked for older ones; None where it gave
             all that it was asked for.
+        told_from_on: The day of the oldest posted row that the run was told of the account so far; None without any.
+        newly_absent: Known rows that the delivery came without for the first time.
         out_of_reach: Known posted rows of the days before.
         rows_with_balance: The delivered rows that state the balance after them.
         told_again: Rows without an id that a list of changes told alone, and that equal known ones: nothing but the
@@ -118,6 +120,8 @@ class AccountTally:
     warnings: set[str] = field(default_factory=set)
     late_days: int = 0
     reached_from_on: date | None = None
+    told_from_on: date | None = None
+    newly_absent: int = 0
     out_of_reach: int = 0
     rows_with_balance: list[RowWithBalance] = field(default_factory=list)
     told_again: int = 0
@@ -135,6 +139,7 @@ class AccountTally:
         delivered_changes = sum(change.line is not None for change in plan.changes)
         unchanged = len(plan.unchanged) + same
         self.not_compared += plan.not_compared
+        self.newly_absent += len(plan.newly_absent)
         self.out_of_reach += plan.out_of_reach
         self.told_again += plan.told_again
         self.counts += Counts(

@@ -1,6 +1,6 @@
 """Imports what the requests of a run deliver, account by account, each in a transaction of its own."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -29,7 +29,7 @@ from worker.importer.outcome import (
     UnknownRowsError,
     stops_connection,
 )
-from worker.importer.run_closing import RunFindings
+from worker.importer.run_closing import RunFindings, ToldOfAccount
 from worker.importer.store.account_share import AccountShare, share_of, with_present_account
 from worker.importer.store.accounts.exchanged_ids import account_of_unknown_rows
 from worker.importer.store.accounts.listed import save_connection_cursor, update_balance
@@ -39,6 +39,7 @@ from worker.importer.store.balances.proof import StatedBalances
 from worker.importer.store.balances.uncounted import remove_uncounted
 from worker.importer.store.other_accounts import other_rows, record_other_rows
 from worker.importer.store.results.run_accounts import fail_account, prove_and_close_account
+from worker.importer.store.rows.reach import note_short_answer
 from worker.importer.store.second_look import look_again
 from worker.importer.store.share_import import import_share, leaves_doubt
 from worker.money import is_money
@@ -56,7 +57,7 @@ class RequestImports:
     Attributes:
         failed: Accounts of which nothing more is imported, by id.
         balances: Balances that deliveries stated besides the present ones, by account.
-        told_again: How many rows may be known ones or more equal purchases, by account.
+        told: What was told of each account, by its id.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class RequestImports:
         self.findings = findings
         self.failed: set[int] = set()
         self.balances: dict[int, StatedBalances] = {}
-        self.told_again: Counter[int] = Counter()
+        self.told: defaultdict[int, ToldOfAccount] = defaultdict(ToldOfAccount)
         self._imported_as: dict[tuple[int, str], AccountState] = {}  # what an account turned out to be
         self._exchanged: set[int] = set()  # that changed places in this run: a second time is a question
 
@@ -172,7 +173,7 @@ class RequestImports:
         self.findings.warnings |= tally.warnings
         self.findings.rows_not_compared["replaced"] += tally.not_compared
         self.findings.rows_out_of_reach += tally.out_of_reach
-        self.told_again[share.account.id] += tally.told_again
+        self.told[share.account.id].add(tally)
         balances = self.balances.setdefault(share.account.id, StatedBalances())
         of_account = (stated for stated in delivery.balances if stated.account_id == share.account.external_id)
         balances.days += [stated for stated in of_account if is_money(stated.amount)]
@@ -217,7 +218,8 @@ class RequestImports:
         return account if present is account else self._present(present)
 
     def _share(self, request: FetchRequest, account: AccountState, delivery: Delivery) -> AccountShare:
-        return share_of(self.job, account, request, self.connector.capabilities, delivery, self.context.now())
+        share = share_of(self.job, account, request, self.connector.capabilities, delivery, self.context.now())
+        return replace(share, told_from_on=self.told[account.id].told_from_on)
 
     def _leave_out(self, share: AccountShare, error: WorkerError) -> int:
         """Import nothing of an account until a user has answered; return how many delivered records are its own."""
@@ -270,13 +272,15 @@ class RequestImports:
         today = self.context.now().astimezone(zone).date()
         balances = self.balances.get(account.id, StatedBalances())
         by_cursor = self.connector.capabilities.cursor_scope is not None
-        told_again = self.told_again[account.id]
+        told = self.told[account.id]
 
         def look_again_and_close(session: Session) -> tuple[set[str], int, BalanceProof]:
             months = remove_uncounted(session, self.job, account, zone, balances)
             changed, not_compared = look_again(session, self.job, account, today, by_cursor=by_cursor)
             months |= changed
-            proof = prove_and_close_account(session, self.job, account.id, zone, balances, told_again=told_again)
+            if told.newly_absent and told.told_from_on is not None:
+                note_short_answer(session, account.id, told.told_from_on, today)
+            proof = prove_and_close_account(session, self.job, account.id, zone, balances, told_again=told.told_again)
             return months, not_compared, proof
 
         months, not_compared, proof = self.commit(look_again_and_close)

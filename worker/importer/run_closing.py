@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -14,7 +15,7 @@ from worker.importer import run_messages
 from worker.importer.context import ImportContext
 from worker.importer.fetch.unchanged_response import ResponseDigest
 from worker.importer.job import Job
-from worker.importer.outcome import UNACCOUNTED, AccountResult, outcome_of
+from worker.importer.outcome import UNACCOUNTED, AccountResult, AccountTally, outcome_of
 from worker.importer.store.results.judgement import problem_of_connection
 from worker.importer.store.results.problems import save_connection_problem
 from worker.importer.store.unchanged_response import remember
@@ -54,6 +55,27 @@ class RunFindings:
         except (ConnectorError, KeyProviderUnavailableError) as error:
             self.stopped_by = error
             log.warning("run.stopped", code=error.code)
+
+
+@dataclass(slots=True, kw_only=True)
+class ToldOfAccount:
+    """What all deliveries of a run told of an account, as far as the end of the run needs it.
+
+    Attributes:
+        told_again: How many rows may be known ones or more equal purchases.
+        told_from_on: The day of the oldest posted row; None without any.
+        newly_absent: How many known rows they came without for the first time.
+    """
+
+    told_again: int = 0
+    told_from_on: date | None = None
+    newly_absent: int = 0
+
+    def add(self, tally: AccountTally) -> None:
+        """Add what one delivery told."""
+        self.told_again += tally.told_again
+        self.told_from_on = tally.told_from_on
+        self.newly_absent += tally.newly_absent
 
 
 def close_run(

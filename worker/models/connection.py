@@ -123,6 +123,8 @@ class BankConnectionAccount(Base):
     leads_from_on: Mapped[date | None]
     unread_days: Mapped[str] = mapped_column(DATEMULTIRANGE, server_default=text("'{}'"), deferred=True)
     currency_assumed: Mapped[str | None] = mapped_column(String(3))
+    longest_reach_days: Mapped[int | None]
+    shortest_reach_days: Mapped[int | None]
     last_seen_at: Mapped[datetime | None]
     created_at: Mapped[Now]
     updated_at: Mapped[Now]

@@ -17,7 +17,7 @@ _WITHDRAWN_FROM_ON = f"""CASE WHEN a.problem_code IS NOT NULL THEN (
 IMPORTED_ACCOUNTS = f"""
     SELECT id, external_id, former_external_ids, inverted, anchor, mask, id_class, currency, cursor, watermark_on,
       history_from_on, history_complete, lateness_days, bank_account_id, days_at::text,
-      currency_assumed,
+      currency_assumed, longest_reach_days, shortest_reach_days,
       CASE WHEN balance_kind = 'booked' THEN balance_amount::text END AS booked,
       {_WITHDRAWN_FROM_ON} AS withdrawn_from_on
     FROM bank_connection_accounts a WHERE status = 'active' AND included AND connection_id ="""  # noqa: S608 - constants

@@ -1,7 +1,7 @@
 """When a row is gone at the bank."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 
@@ -121,23 +121,35 @@ def test_an_empty_delivery_proves_nothing_whatever_is_promised(rows, promised, c
     assert windows_are_complete(rows, promised=promised) is complete
 
 
-TOLD_FROM_10_JUNE = Coverage(window=JUNE, told_from_on=JUNE.from_on + timedelta(days=9))
+TOLD_FROM_10_JUNE = Coverage(
+    window=JUNE, told_from_on=JUNE.from_on + timedelta(days=9), reaches_from_on=JUNE.from_on + timedelta(days=4)
+)
+NOTHING_TOLD = replace(TOLD_FROM_10_JUNE, told_from_on=date.max)
 
 
 @pytest.mark.parametrize(
-    ("why", "days_of_june", "more", "beyond"),
+    ("why", "days_of_june", "more", "coverage", "beyond"),
     [
-        ("three rows, older than all that is told", (1, 2, 9), {}, 3),
-        ("two may be gone at the bank", (1, 9), {}, 0),
-        ("those of days that are told may be gone", (1, 2, 10, 12), {}, 0),
-        ("absent only since they are so old", (1, 2, 3), {"absent_days": 6}, 3),
-        ("absent when rows as old were told", (1, 2, 9), {"absent_days": 8}, 0),
-        ("pending rows are decided by the days of grace", (1, 2, 9), {"pending": True}, 0),
+        ("one row, older than the bank is known to tell", (4,), {}, TOLD_FROM_10_JUNE, 1),
+        ("all younger ones may be gone at the bank", (5, 6, 7, 9), {}, TOLD_FROM_10_JUNE, 0),
+        ("so may be those of days that are told", (10, 12), {}, TOLD_FROM_10_JUNE, 0),
+        ("and those that were absent before", (1, 2, 3), {"absent_days": 6}, TOLD_FROM_10_JUNE, 0),
+        ("days that are told now are within reach", (1, 4), {}, replace(TOLD_FROM_10_JUNE, told_from_on=day(-30)), 0),
+        ("ten rows at once are a bank that tells less", (5, 6, 7, 8, 9) * 2, {}, TOLD_FROM_10_JUNE, 10),
+        ("unless it tells nothing", (5, 6, 7, 8, 9) * 2, {}, NOTHING_TOLD, 0),
+        ("nor any of the days before", (4,), {}, NOTHING_TOLD, 1),
+        ("pending rows are decided by the days of grace", (1, 2, 9), {"pending": True}, TOLD_FROM_10_JUNE, 0),
+        ("nothing is known of what was not asked for", (4,), {}, replace(TOLD_FROM_10_JUNE, window=None), 0),
     ],
 )
-def test_many_rows_older_than_all_that_a_delivery_has_are_of_days_the_bank_gives_no_more(
-    why, days_of_june, more, beyond
+def test_rows_older_than_all_that_is_told_are_out_of_reach_where_the_bank_is_not_known_to_tell_their_days(
+    why, days_of_june, more, coverage, beyond
 ):
-    rows = [row(id=n, booking_on=JUNE.from_on + timedelta(days=n - 1), **more) for n in days_of_june]
-    assert len(out_of_reach(rows, TOLD_FROM_10_JUNE)) == beyond, why
-    assert not out_of_reach(rows, replace(TOLD_FROM_10_JUNE, told_from_on=None))
+    rows = [row(id=n, booking_on=JUNE.from_on + timedelta(days=on - 1), **more) for n, on in enumerate(days_of_june)]
+    assert len(out_of_reach(rows, coverage)) == beyond, why
+
+
+def test_the_first_days_are_those_of_all_that_a_run_asks_for():
+    known, latest = row(booking_on=JUNE.from_on), Coverage(window=JUNE)
+    assert not is_newly_absent(known, latest)
+    assert is_newly_absent(known, replace(latest, asked_from_on=BEFORE_JUNE - timedelta(days=30)))

@@ -10,6 +10,7 @@ from worker.importer.decide.reasons import Reason
 from worker.importer.decide.row_update import take_removal_back, tombstone
 from worker.importer.decide.stored_row import State
 from worker.importer.store.rows.load import load_in_full
+from worker.importer.store.rows.reach import forget_short_answers
 from worker.importer.store.write import write_plan
 from worker.importer.store.write_target import WriteTarget
 from worker.models import BankConnectionAccount, BankMatchSuggestion, BankTransaction
@@ -28,6 +29,8 @@ def take_for_gone(session: Session, suggestion: BankMatchSuggestion) -> set[str]
     if row.absent_since_at is None and not waits:
         raise ConflictError("the bank delivers this row again")
     known = load_in_full(session, [row.id])[row.id]
+    if not waits:
+        forget_short_answers(session, row.account_id)
     gone = tombstone(known, Reason.STILL_PENDING if waits else Reason.WITHDRAWN, still_listed=waits)
     return _write(session, suggestion, row, Plan(changes=[gone]), RunKind.ANSWER)
 

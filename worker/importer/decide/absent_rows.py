@@ -3,19 +3,16 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from itertools import groupby
 
 from worker.connectors.base import Window
 from worker.importer.decide.decisions import RowRules
+from worker.importer.decide.reach import FIRST_DAYS
 from worker.importer.decide.read.line import Line
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.row_days import DAY_KINDS, DayKind, RowDays
 from worker.importer.decide.stored_row import State, StoredRow
 
-FIRST_DAYS = 2
-"""How many of the first days of a delivery a bank may have left out a part of."""
-
-MIN_OUT_OF_REACH = 3
+MANY_AT_THE_END = 10
 """So many rows, older than all that a delivery has, are of days that the bank gives no more; fewer may be gone."""
 
 
@@ -31,14 +28,20 @@ class Coverage:
         up_to_now: The delivery was asked for all days up to today. It holds what is booked for later days too, so that
             a row of such a day that it lacks is removed at the bank.
         selected_by: The days by which the bank may select, as far as its lines say.
-        told_from_on: The day of the oldest posted row that the delivery has; None where that is not known.
+        asked_from_on: The first day that was asked for, by the requests for the days before the window as well; None
+            where it is that of the window.
+        told_from_on: The day of the oldest posted row that was told of the days asked for so far; the last day that
+            there is while none was.
+        reaches_from_on: The first of the days that the bank is known to tell, if it is asked for them.
     """
 
     window: Window | None
     days_cut_off: Window | None = None
     up_to_now: bool = False
     selected_by: Sequence[DayKind] = DAY_KINDS
-    told_from_on: date | None = None
+    asked_from_on: date | None = None
+    told_from_on: date = date.min
+    reaches_from_on: date = date.min
 
     def as_told_by(self, lines: Iterable[Line]) -> "Coverage":
         """Return the same without the days by which the bank selects evidently not: it has posted lines outside."""
@@ -64,10 +67,11 @@ class Coverage:
         return window is not None and days.lie_between(window.from_on, date.max if self.up_to_now else window.to_on)
 
     def begins_with(self, days: RowDays) -> bool:
-        """Return whether a row is of the first days of the delivery, of which a bank may have left out a part."""
-        return self.window is not None and not days.lie_between(
-            self.window.from_on + timedelta(days=FIRST_DAYS), date.max
-        )
+        """Return whether a row is of the first days that were asked for, of which a bank may have left out a part."""
+        if self.window is None:
+            return False
+        first_on = self.asked_from_on or self.window.from_on
+        return not days.lie_between(first_on + timedelta(days=FIRST_DAYS), date.max)
 
     def is_ahead(self, day: date) -> bool:
         """Return whether a row of this day is booked ahead, and would be in the delivery all the same."""
@@ -97,25 +101,23 @@ def windows_are_complete(rows: int, *, promised: bool) -> bool:
 def out_of_reach(undelivered: Iterable[StoredRow], coverage: Coverage) -> frozenset[int]:
     """Return the posted rows whose days the bank gives no more, though it was asked for them.
 
-    Many a bank gives the last 90 days, say, whatever it is asked for, and does not say so. Then all rows before some
-    day are absent, which says nothing of them, unless one was absent already when it was not as old.
+    They are older than all that it told and than it is known to tell, or very many. What was absent before is not: the
+    bank gave its days then.
     """
-    older = [row for row in undelivered if row.state == State.POSTED and _is_older_than_told(row, coverage)]
-    beyond: list[int] = []
-    longest: int | None = None  # what was absent before an older row was is gone: the bank gave its days then
-    for _day, rows in groupby(sorted(older, key=lambda row: row.days.day), key=lambda row: row.days.day):
-        of_day = list(rows)
-        beyond += [row.id for row in of_day if longest is None or (row.absent_days or 0) <= longest]
-        least = min(row.absent_days or 0 for row in of_day)
-        longest = least if longest is None else min(longest, least)
-    return frozenset(beyond) if len(beyond) >= MIN_OUT_OF_REACH else frozenset()
+    at_the_end = [
+        row
+        for row in undelivered
+        if row.state == State.POSTED and row.absent_days is None and _is_older_than_told(row, coverage)
+    ]
+    if len(at_the_end) < MANY_AT_THE_END or coverage.told_from_on == date.max:
+        at_the_end = [row for row in at_the_end if row.days.day < coverage.reaches_from_on]
+    return frozenset(row.id for row in at_the_end)
 
 
 def _is_older_than_told(row: StoredRow, coverage: Coverage) -> bool:
-    """Return whether the delivery has nothing as old as the row was when it was first absent."""
-    if coverage.told_from_on is None or not coverage.must_have(row.days):
-        return False
-    return row.days.day + timedelta(days=row.absent_days or 0) < coverage.told_from_on
+    """Return whether the row was to be told, and nothing was told that is as old."""
+    day = row.days.day
+    return coverage.must_have(row.days) and not coverage.is_ahead(day) and day < coverage.told_from_on
 
 
 def removal_reason(
@@ -159,7 +161,7 @@ def _was_called_off(row: StoredRow, coverage: Coverage, rules: RowRules) -> bool
 def is_newly_absent(row: StoredRow, coverage: Coverage) -> bool:
     """Return whether an undelivered row that stays is to be marked as absent from now on.
 
-    A posted row on the first days of a window is not: banks file it under a day of their own zone.
+    A posted row on the first days that were asked for is not: banks file it under a day of their own zone.
     """
     if row.absent_days is not None or not coverage.must_have(row.days):
         return False

@@ -127,7 +127,6 @@ def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> 
     ]
     undelivered = _undelivered({match.right.known.id for match in became} | matches.delivered_ids, evidence)
     beyond = out_of_reach(undelivered, evidence.coverage) - evidence.listed_as_removed
-    returned = [row.id for row in undelivered if row.id in beyond and row.absent_days is not None]
     left_over = [row for row in undelivered if row.id not in beyond]
     removals = _removals(left_over, evidence, rules)
     changes += removals
@@ -144,7 +143,7 @@ def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> 
             for place, change in enumerate(changes)
         ],
         suggestions=found.suggestions,
-        returned=[*matches.returned, *returned],
+        returned=matches.returned,
         newly_absent=_newly_absent(
             [row for row in left_over if row.id not in tombstoned], [*new, *_came_back(matches, evidence)], evidence
         ),

@@ -36,6 +36,7 @@ class FetchRequest:
         accounts: Our accounts that it is for.
         account_id: The bank's id of the account; None for all accounts of the connection in one call.
         cursor: Where it goes on from; of one by windows, after a delivery of the same days.
+        asked_from_on: The first of the days that the run asks for of the accounts; None where it is that of the window.
         replays: Whether it is for rejected rows that are replayed: they come alone, and move no watermark or cursor.
     """
 
@@ -44,6 +45,7 @@ class FetchRequest:
     window: Window
     by_cursor: bool
     cursor: str | None = None
+    asked_from_on: date | None = field(default=None, compare=False)
     replays: bool = False
 
     def following(self, delivery: Delivery) -> list[Self]:
@@ -92,11 +94,23 @@ def plan_requests(
         return _cursor_requests(job, named, capabilities, limits)
     if capabilities.fetch_scope == Scope.CONNECTION:
         widest = max((_windows(job, account, limits) for account in todo), key=_days)
-        return [FetchRequest(accounts=todo, account_id=None, window=window, by_cursor=False) for window in widest]
+        return _window_requests(todo, None, widest)
     return [
-        FetchRequest(accounts=[account], account_id=account.external_id, window=window, by_cursor=False)
+        request
         for account in todo
-        for window in _windows(job, account, limits)
+        for request in _window_requests([account], account.external_id, _windows(job, account, limits))
+    ]
+
+
+def _window_requests(
+    accounts: Sequence[AccountState], account_id: str | None, windows: Sequence[Window]
+) -> list[FetchRequest]:
+    asked_from_on = min((window.from_on for window in windows), default=None)
+    return [
+        FetchRequest(
+            accounts=accounts, account_id=account_id, window=window, by_cursor=False, asked_from_on=asked_from_on
+        )
+        for window in windows
     ]
 
 

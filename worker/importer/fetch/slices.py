@@ -37,8 +37,7 @@ class Slice:
         superseded: How many transactions were left out, because the same delivery has them posted or removes them.
         covers: The days of which the slice has every row, so that a stored row which it lacks is removed at the bank.
         days_cut_off: The days that were asked for, where the provider left something out.
-        told_from_on: The day of the oldest posted row, of a slice that begins with the first day that was asked for.
-            Where only pending rows are told, and what is booked ahead, it is the last day that was asked for.
+        told_from_on: The day of the oldest posted row; None without any that is not booked ahead.
         as_new: What is decided about it where nothing of it is stored, if that was likely.
     """
 
@@ -63,7 +62,6 @@ class Slice:
             window=self.covers,
             days_cut_off=self.days_cut_off,
             up_to_now=self.is_up_to(today),
-            told_from_on=self.told_from_on,
         )
 
     def is_up_to(self, today: date) -> bool:
@@ -90,12 +88,12 @@ def slices(delivery: Delivery, account_id: str, context: ReadContext, slice_rows
         is_only = False
         end = _last_day(current, context) - _OPEN_END
         whole = Window(from_on=start, to_on=end) if covers and start <= end else None
-        yield _slice(current, context, removed, whole, is_first=covers is not None and start == covers.from_on)
+        yield _slice(current, context, removed, whole)
         start = max(start, end + timedelta(days=1))
         current = later
     rest = Window(from_on=start, to_on=covers.to_on) if covers and start <= covers.to_on else None
     cut_off = delivery.covers if is_only and covers is None else None
-    yield _slice(current, context, removed, rest, cut_off, is_first=is_only)
+    yield _slice(current, context, removed, rest, cut_off)
 
 
 def _slice(
@@ -104,8 +102,6 @@ def _slice(
     removed: Collection[str],
     covers: Window | None,
     days_cut_off: Window | None = None,
-    *,
-    is_first: bool,
 ) -> Slice:
     salt = context.fingerprint_salt
     rows = without_superseded_pending(transactions, trusted=context.trusted)
@@ -116,15 +112,13 @@ def _slice(
         superseded=len(transactions) - len(rows),
         covers=covers,
         days_cut_off=days_cut_off,
-        told_from_on=_told_from_on(rows, context, covers) if is_first and covers is not None else None,
+        told_from_on=_told_from_on(rows, context),
     )
 
 
-def _told_from_on(rows: Sequence[Transaction], context: ReadContext, covers: Window) -> date | None:
-    if not rows:
-        return None
+def _told_from_on(rows: Sequence[Transaction], context: ReadContext) -> date | None:
     days = (stated_day(row, context) for row in rows if not row.pending)
-    return min((day for day in days if day is not None and day <= covers.to_on), default=covers.to_on)
+    return min((day for day in days if day is not None and day <= context.today), default=None)
 
 
 def _last_day(transactions: list[Transaction], context: ReadContext) -> date:

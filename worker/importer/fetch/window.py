@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from worker.connectors.base import Window
-from worker.importer.decide.absent_rows import FIRST_DAYS
+from worker.importer.decide.reach import FIRST_DAYS
 
 OVERLAP_DAYS = 45
 """How far a refresh without a cursor looks back before the watermark."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -42,6 +42,7 @@ class AccountShare:
         is_whole: The delivery holds all that was asked for of the account.
         rules: What decisions about its rows depend on.
         target: Where its rows are written.
+        told_from_on: The day of the oldest posted row that the run was told of it before; None without any.
         is_decided: It was decided that the rows are the account's, though none of them is known.
     """
 
@@ -58,6 +59,7 @@ class AccountShare:
     is_whole: bool
     rules: RowRules
     target: WriteTarget
+    told_from_on: date | None = None
     is_decided: bool = False
 
     def read(self, transactions: Sequence[FingerprintedTransaction], stored: StoredKeys) -> SliceRows:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from worker.connectors.base import Transaction
 from worker.importer.context import ImportContext
 from worker.importer.decide.balances.running import rows_with_balance
+from worker.importer.decide.reach import longest_days
 from worker.importer.decide.read.days import common_time_of_day
 from worker.importer.decide.read.line import Rejection
 from worker.importer.fetch.read_ahead import read_ahead
@@ -39,7 +40,7 @@ ONE_DAY = timedelta(days=1)
 def import_share(session: Session, share: AccountShare, context: ImportContext) -> AccountTally:
     """Import the account's share of a delivery; the watermark and the cursor move only if the delivery was complete."""
     share = _with_days_at(session, share)
-    account, delivery, tally = share.account, share.delivery, AccountTally()
+    account, delivery, tally = share.account, share.delivery, AccountTally(told_from_on=share.told_from_on)
     fresh = account.history_from_on is None and not has_rows(session, account.id)
     seen = SeenRows(new_ids=SeenIds(share.rows) if fresh else None)
     removed = removable_ids(session, account.id, delivery.removed_ids(account.external_id))
@@ -112,7 +113,7 @@ _NOTE_UNREAD = text(
     """UPDATE bank_connection_accounts SET unread_days = unread_days
       + CASE WHEN NOT :by_cursor AND watermark_on + 1 < CAST(:from_on AS date)
           THEN datemultirange(daterange(watermark_on + 1, :from_on)) ELSE '{}' END
-      - datemultirange(daterange(:from_on, CAST(:to_on AS date), '[]'))
+      - datemultirange(daterange(:from_on, CAST(:to_on AS date) + 1))
     WHERE id = :account_id AND (unread_days <> '{}' OR watermark_on + 1 < CAST(:from_on AS date))"""
 )
 
@@ -172,6 +173,8 @@ def _move_watermark(session: Session, share: AccountShare, tally: AccountTally, 
     row.history_from_on = days_read.history_from_on
     row.history_complete = days_read.history_complete
     row.lateness_days = days_read.lateness_days
+    if tally.told_from_on is not None:
+        row.longest_reach_days = longest_days(row.longest_reach_days, tally.told_from_on, limits.today)
     _save_own_cursor(session, share)
 
 

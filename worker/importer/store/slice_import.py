@@ -1,9 +1,11 @@
 """Imports some days of an account's delivery: load, read, match, load what decisions need, plan, write."""
 
 from dataclasses import replace
+from datetime import date, timedelta
 
 from sqlalchemy.orm import Session
 
+from worker.importer.decide.absent_rows import Coverage
 from worker.importer.decide.compare.text_similarity import common_words
 from worker.importer.decide.ids.match import IdentityMatches
 from worker.importer.decide.plan import Evidence, Plan, make_plan
@@ -48,6 +50,9 @@ def import_slice(
     """
     account, rules, today = share.account, share.rules, share.read_context.today
     stored = load_slice_keys(session, account.id, slice_, today, seen, reimport=rules.reimport)
+    told_on = [day for day in (slice_.told_from_on, tally.told_from_on) if day is not None]
+    tally.told_from_on = min(told_on, default=None)
+    slice_ = replace(slice_, told_from_on=tally.told_from_on)
     if not stored.is_empty:
         slice_ = replace(slice_, as_new=None)
     rows = slice_.as_new.rows if slice_.as_new else share.read(slice_.transactions, stored)
@@ -58,7 +63,9 @@ def import_slice(
     tally.add(plan, rows.set_aside.transactions + rows.repeated + slice_.superseded, account.watermark_on)
     tally.months |= written.months
     if plan.out_of_reach:
-        tally.reached_from_on = slice_.told_from_on
+        reaches_from_on = account.reach.first_on(today)
+        after_window_on = share.request.window.to_on + timedelta(days=1)
+        tally.reached_from_on = min(tally.told_from_on or date.max, reaches_from_on, after_window_on)
     if rows.ids_repeated:
         tally.warnings.add("ids_repeated")
     return list(rows.rejections)
@@ -78,6 +85,8 @@ def _decide_and_write(
     """
     account, rules = share.account, share.rules
     ahead, coverage = slice_.as_new, slice_.coverage(share.read_context.today)
+    if ahead is None:
+        coverage = _as_it_reaches(coverage, share, slice_.told_from_on)
     if rows.known:
         coverage = coverage.as_told_by(rows.lines)
     found = ahead.found if ahead else match_slice(rows, coverage, share.read_context, rules)
@@ -112,6 +121,16 @@ def _decide_and_write(
     )
     plan = ahead.plan if ahead and ahead.evidence == evidence else make_plan(corrected.matches, evidence, rules)
     return corrected.matches, plan, _write(session, share, plan)
+
+
+def _as_it_reaches(coverage: Coverage, share: AccountShare, told_from_on: date | None) -> Coverage:
+    """Return what the delivery proves by how far back the bank's answers reach."""
+    return replace(
+        coverage,
+        asked_from_on=share.request.asked_from_on,
+        told_from_on=told_from_on or date.max,
+        reaches_from_on=share.account.reach.first_on(share.read_context.today),
+    )
 
 
 def _write(session: Session, share: AccountShare, plan: Plan) -> Written:
