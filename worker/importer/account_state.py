@@ -11,7 +11,7 @@ from sqlalchemy import Text, bindparam
 from sqlalchemy.orm import Session
 
 from worker.db.prepared import prepared
-from worker.importer.decide.reach import Reach
+from worker.importer.decide.reach import AnswersReach
 from worker.models import BankConnectionAccount
 from worker.models.connection_options import ConnectionOptions
 from worker.runs.imported_accounts import IMPORTED_ACCOUNTS
@@ -28,7 +28,7 @@ class AccountState:
         currency_assumed: The currency its rows were taken to be in while the bank stated none of the account.
         booked: Its booked balance.
         withdrawn_from_on: The first day of rows that stand although the bank's answers come without them.
-        longest_reach_days, shortest_reach_days: How far back its answers reach: `decide.reach.Reach`.
+        longest_reach_days, shortest_reach_days: How far back its answers reach: `decide.reach.AnswersReach`.
     """
 
     id: int
@@ -53,9 +53,9 @@ class AccountState:
     shortest_reach_days: int | None
 
     @property
-    def reach(self) -> Reach:
+    def reach(self) -> AnswersReach:
         """How far back its answers reach."""
-        return Reach(self.longest_reach_days, self.shortest_reach_days)
+        return AnswersReach(self.longest_reach_days, self.shortest_reach_days)
 
 
 _ACTIVE = prepared(

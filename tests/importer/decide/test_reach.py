@@ -5,16 +5,16 @@ from datetime import timedelta
 import pytest
 
 from tests.importer.decide.rows import DAY, day
-from worker.importer.decide.reach import Reach, longest_days
+from worker.importer.decide.reach import AnswersReach, longest_days
 
 
 @pytest.mark.parametrize(
     ("why", "reach", "days"),
     [
-        ("a month, before anything is known", Reach(), 28),
-        ("also where only new rows were told", Reach(longest_days=3), 28),
-        ("a day of the bank's zone may be another one", Reach(longest_days=40), 38),
-        ("less, once older rows were not told", Reach(longest_days=40, shortest_days=13), 13),
+        ("a month, before anything is known", AnswersReach(), 28),
+        ("also where only new rows were told", AnswersReach(longest_days=3), 28),
+        ("a day of the bank's zone may be another one", AnswersReach(longest_days=40), 38),
+        ("less, once older rows were not told", AnswersReach(longest_days=40, shortest_days=13), 13),
     ],
 )
 def test_how_far_back_the_answers_are_known_to_reach(why, reach, days):
@@ -38,6 +38,6 @@ def test_no_row_that_grows_too_old_for_a_bank_is_taken_for_one_that_it_took_back
     for today in map(day, range(180)):
         bought = [day(n) for n in range(0, 180, every_days) if day(n) <= today]
         told = [on for on in bought if on >= today - timedelta(days=memory_days)]
-        first_on = min([Reach(longest).first_on(today), *told])
+        first_on = min([AnswersReach(longest).first_on(today), *told])
         assert not [on for on in bought if on not in told and on >= first_on]
         longest = longest_days(longest, told[0], today) if told else longest

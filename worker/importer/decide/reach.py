@@ -18,7 +18,7 @@ MOST_REACH_DAYS = 45
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class AnswersReach:
     """How far back the answers about an account reach.
 
     Attributes:
