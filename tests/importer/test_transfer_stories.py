@@ -82,6 +82,19 @@ def test_after_a_revert_that_is_read_again_every_leg_has_its_peer(banks, order, 
     assert (banks[0].amounts(), banks[0].sql(UNPAIRED)) == ([], [])
 
 
+@pytest.mark.parametrize("sources", [1, 2])
+def test_a_leg_stays_one_when_a_run_is_taken_back_that_only_told_it_in_other_words(banks, sources):
+    first, second, savings = banks
+    for harness in (first, savings, second)[: sources + 1]:
+        harness.refresh()
+    first.bank.change(first.bank.rows[0], description="To savings, booked", external_id="booked")
+    first.refresh()
+    revert(first)
+    assert (first.amounts(), first.sql(UNPAIRED)) == ([], [])
+    first.refresh()
+    assert (first.amounts(), first.sql(UNPAIRED)) == ([], [])
+
+
 REVERTED_BETWEEN = {
     "before the other source came": "read 1, revert 1, read 0, read 2",
     "and that again, while the other source came": "read 0, read 2, revert 2, read 1, restore 2",

@@ -54,7 +54,7 @@ def undo_rows(
             kept.append(row.id)
         elif row.id in created and row.expense_state not in (ExpenseState.NONE, ExpenseState.REVERTED):
             yield Undo(known=row, before=None, category_id=None, state=ExpenseState.REVERTED, own=_has_own_expense(row))
-        elif row.id in images:
+        elif row.id in images and not _is_leg_as_before(row, images[row.id]):
             yield _to_image(row, images[row.id])
 
 
@@ -74,6 +74,11 @@ def _to_image(row: StoredRow, image: Mapping[str, Any]) -> Undo:
         before_id=image.get("expense_id") if had else None,
         base=expense_from_json(base) if had and (base := image["transaction"].get("base")) else None,
     )
+
+
+def _is_leg_as_before(row: StoredRow, image: Mapping[str, Any]) -> bool:
+    """Say whether the row was a leg of a transfer before the run and is one: there is no expense to restore or to end."""
+    return row.expense_state == ExpenseState.TRANSFER == image["transaction"]["expense_state"]
 
 
 def _had_no_expense(image: Mapping[str, Any] | None) -> bool:
