@@ -78,7 +78,7 @@ def _to_image(row: StoredRow, image: Mapping[str, Any]) -> Undo:
 
 def _is_leg_as_before(row: StoredRow, image: Mapping[str, Any]) -> bool:
     """Say whether the row was a leg before the run and is one: there is no expense to restore or to end."""
-    return row.expense_state == ExpenseState.TRANSFER == image["transaction"]["expense_state"]
+    return {row.expense_state, ExpenseState(image["transaction"]["expense_state"])} == {ExpenseState.TRANSFER}
 
 
 def _had_no_expense(image: Mapping[str, Any] | None) -> bool:
