@@ -32,7 +32,7 @@ _STANDS = f"""CASE q.kind
       AND p.transfer_peer_id IS NULL AND r.transfer_peer_id IS NULL AND p.amount * r.amount < 0
       AND CASE q.reason WHEN 'exchanged' THEN p.currency <> r.currency
         WHEN 'less_a_fee' THEN p.currency = r.currency
-          AND -p.amount - r.amount BETWEEN 0 AND -least(p.amount, r.amount) * {MAX_FEE_SHARE}
+          AND -p.amount - r.amount > 0 AND -p.amount - r.amount <= -least(p.amount, r.amount) * {MAX_FEE_SHARE}
         ELSE p.currency = r.currency AND p.amount = -r.amount END
     WHEN 'twin' THEN CASE WHEN p.id = r.id
       THEN q.reason = 'still_pending' AND p.state <> 'posted' AND p.expense_state IN ('own', 'linked')
