@@ -113,6 +113,23 @@ def test_an_import_prints_its_run_and_asking_twice_gives_the_same_run(command, c
     assert (shown["kind"], shown["dry_run"], shown["decisions"]) == ("import", True, [])
 
 
+def test_decisions_of_a_large_run_are_printed_in_parts(command, connection_id, sessions, monkeypatch):
+    monkeypatch.setattr("worker.cli.runs._MOST_ROWS", 2)
+    run_id = command("import", connection_id).out.strip()
+    changes = text(
+        "INSERT INTO bank_transaction_changes (run_id, decision, reason, detail) SELECT :run_id, 'rejected',"
+        " 'bad_amount', jsonb_build_object('description', 'row ' || n) FROM generate_series(0, 2) n ORDER BY n"
+    )
+    with sessions() as session:
+        session.execute(changes, {"run_id": run_id})
+    first = command("runs", "show", run_id, "--rows").out
+    assert ("row 1" in first, "row 2" in first) == (True, False)
+    further = first.rstrip().rsplit(" ", 1)[1]
+    assert f"runs show {run_id} --rows --after {further}" in first
+    rest = json.loads(command("runs", "show", run_id, "--rows", "--after", further, "--json").out)
+    assert ([row["description"] for row in rest["decisions"]], rest["further_after"]) == (["row 2"], None)
+
+
 @pytest.mark.parametrize(
     ("outcome", "code"),
     [

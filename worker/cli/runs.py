@@ -56,8 +56,8 @@ _ACCOUNT_COLUMNS = (
 _DECISION_COLUMNS = ("decision", "reason", "effective_on", "amount", "currency", "description", "account")
 _REJECTION_COLUMNS = ("id", "code", "message", "external_id", "resolved_at", "dismissed_at")
 _MOMENT_COLUMNS = ("at", "what", "after_s")
-_ROWS = 1000
-"""Rows read at a time; all are shown."""
+_MOST_ROWS = 20_000
+"""Decisions that one command prints, and rejections: those of a million rows would take gigabytes."""
 
 
 @app.command("list")
@@ -112,6 +112,7 @@ def show(
     run: RunId,
     *,
     rows: Annotated[bool, typer.Option("--rows", help="Every row with its decision and reason.")] = False,
+    after: Annotated[int, typer.Option("--after", help="With --rows: those behind this id.")] = 0,
     moments: Annotated[bool, typer.Option("--timeline", help="Its moments, with each request to the bank.")] = False,
     wide: WideFlag = False,
     as_json: JsonFlag = False,
@@ -120,7 +121,7 @@ def show(
     with database() as sessions, sessions() as session:
         record = run_queries.run_of(session, run)
         accounts = run_queries.accounts_of(session, run)
-        story = _story(session, run) if rows else {}
+        story = _story(session, run, after) if rows else {}
         told = _moments(session, run, accounts) if moments else {}
     if as_json:
         print_json({**record, "accounts": accounts, **told, **story})
@@ -140,6 +141,9 @@ def show(
     if story.get("rejections"):
         say()
         print_rows(story["rejections"], _REJECTION_COLUMNS, as_json=False, empty="", wide=wide)
+    if story.get("further_after"):
+        say()
+        say(f"there are more decisions: runs show {run} --rows --after {story['further_after']}")
 
 
 def _moments(
@@ -212,15 +216,9 @@ def _proof(proof: dict[str, Any] | None) -> str | None:
     return proof["result"] if proof["result"] == "proven" else f"{proof['result']} ({proof['reason']})"
 
 
-def _story(session: Session, run_id: uuid.UUID) -> dict[str, list[dict[str, Any]]]:
-    return {
-        "decisions": _all(lambda after: run_queries.decisions_of(session, run_id, after_id=after, limit=_ROWS)),
-        "rejections": _all(lambda after: run_queries.rejections_of(session, run_id, after_id=after, limit=_ROWS)),
-    }
-
-
-def _all(page: Callable[[int], list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    while more := page(found[-1]["id"] if found else 0):
-        found += more
-    return found
+def _story(session: Session, run_id: uuid.UUID, after_id: int) -> dict[str, Any]:
+    """Return decisions and rejections; `further_after` is the id to go on behind, None after the last decision."""
+    decisions = run_queries.decisions_of(session, run_id, after_id=after_id, limit=_MOST_ROWS)
+    rejections = [] if after_id else run_queries.rejections_of(session, run_id, limit=_MOST_ROWS)
+    further_after = decisions[-1]["id"] if len(decisions) == _MOST_ROWS else None
+    return {"decisions": decisions, "rejections": rejections, "further_after": further_after}
