@@ -7,7 +7,7 @@ import pytest
 
 from tests.importer.bank import CURSOR, TODAY, WINDOWED
 from worker.bank_accounts.answers import undo_answer
-from worker.connectors.base import IdClass
+from worker.connectors.base import Account, IdClass, TransactionKind
 from worker.importer.actions.suggestions import accept, decline, list_suggestions
 from worker.runs.states import RunStatus
 
@@ -107,6 +107,42 @@ def test_a_question_about_a_pending_row_goes_when_the_row_is_posted(harness):
     harness.bank.buy("-20", "Hotel", external_id="q", pending_external_id="p")
     assert harness.refresh().status == RunStatus.SUCCEEDED
     assert harness.sql("SELECT 1 FROM bank_match_suggestions WHERE status = 'open'") == []
+
+
+def test_a_question_about_a_pending_row_is_none_at_the_end_of_a_run_whose_next_account_has_the_other_leg(harness):
+    giro = Account(external_id="A", name="Giro", currency="EUR", anchor="iban:DE1")
+    savings = Account(external_id="B", name="Savings", currency="EUR", anchor="iban:DE2")
+    transfer = {"kind": TransactionKind.TRANSFER}
+    harness.bank.accounts = [giro]
+    harness.bank.buy("-300", "To savings", external_id="g", pending=True, counterparty_account="DE2", **transfer)
+    harness.refresh()
+    harness.day_later(32)
+    assert harness.refresh().code == "still_pending"
+    harness.bank.accounts = [giro, savings]
+    leg = {"account_id": "B", "booking_on": TODAY, "counterparty_account": "DE1"} | transfer
+    harness.bank.buy("300", "From giro", external_id="s", **leg)
+    for dry_run in (True, False):
+        assert harness.refresh(dry_run=dry_run).status == RunStatus.SUCCEEDED
+    assert harness.sql("SELECT 1 FROM bank_match_suggestions WHERE status = 'open'") == []
+    assert harness.sql("SELECT 1 FROM bank_connections WHERE problem_code IS NOT NULL") == []
+    assert harness.sql(
+        "SELECT DISTINCT status FROM bank_import_run_accounts WHERE run_id = :id", id=harness.run_id
+    ) == [("succeeded",)]
+
+
+def test_a_question_about_a_pending_row_that_is_open_again_ends_the_success_also_of_an_equal_answer(harness):
+    harness.bank.buy("-20", "Hotel", external_id="p", pending=True)
+    harness.refresh()
+    harness.day_later(32)
+    assert harness.refresh().code == "still_pending"
+    with harness.sessions() as session:
+        (question,) = list_suggestions(session, harness.user_id)
+        decline(session, question.id, user_id=harness.user_id)
+    for _ in range(2):
+        assert harness.refresh().code == "nothing_new"
+    with harness.sessions() as session:
+        undo_answer(session, question.id, user_id=harness.user_id)
+    assert harness.refresh().code == "still_pending"
 
 
 @pytest.mark.parametrize("typed", [False, True], ids=["edited", "typed"])

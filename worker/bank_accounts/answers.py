@@ -1,5 +1,6 @@
 """Takes an answer to a suggestion back: what was accepted is parted again, and the question is open again."""
 
+import uuid
 from collections.abc import Mapping, Sequence
 
 from sqlalchemy import text
@@ -9,7 +10,7 @@ from worker import outbox
 from worker.bank_accounts.unmatching import RowMatch, detach, unmatch
 from worker.db.user_lock import lock_user
 from worker.errors import ConflictError
-from worker.importer.actions.action_runs import begin_action, end_action
+from worker.importer.actions.action_runs import begin_action, decide_again, end_action
 from worker.importer.actions.joining import row_with_expense
 from worker.importer.actions.settled_balance import unsettle_balance
 from worker.importer.actions.suggestions import accept, find_suggestion
@@ -72,8 +73,11 @@ def undo_answer(session: Session, suggestion_id: int, *, user_id: int) -> frozen
         ),
         {"id": suggestion_id, "reason": asked_because},
     )
-    if was_declined and is_obsolete(session, suggestion_id, user_id):
-        raise ConflictError(f"suggestion {suggestion_id} is settled: another answer would change nothing any more")
+    if was_declined:
+        if is_obsolete(session, suggestion_id, user_id):
+            raise ConflictError(f"suggestion {suggestion_id} is settled: another answer would change nothing any more")
+        if (connection_id := _connection_of(session, suggestion)) is not None:
+            decide_again(session, connection_id)
     session.expire_all()
     return frozenset(months)
 
@@ -84,16 +88,21 @@ def _restore(session: Session, suggestion: BankMatchSuggestion) -> set[str] | No
     Returns the months of expenses that changed; None where nothing is kept of it, or the rows went on since.
     """
     undo = plan_undo(session, suggestion.id)
-    row = session.get(BankTransaction, suggestion.transaction_id) if suggestion.transaction_id else None
-    source_id = row.account_id if row is not None else suggestion.account_id
-    if undo is None or source_id is None:
+    connection_id = _connection_of(session, suggestion)
+    if undo is None or connection_id is None:
         return None
-    connection_id = session.get_one(BankConnectionAccount, source_id).connection_id
     run_id = begin_action(session, connection_id=connection_id, user_id=suggestion.user_id, kind=RunKind.UNMATCH)
     report = {"match": suggestion.kind, "transaction_id": suggestion.transaction_id, "suggestion_id": suggestion.id}
     months = write_undo(session, undo, run_id)
     end_action(session, run_id, updated=len(undo.rows), report=report)
     return months
+
+
+def _connection_of(session: Session, suggestion: BankMatchSuggestion) -> uuid.UUID | None:
+    """Return the connection that a suggestion is about, by its row or its account."""
+    row = session.get(BankTransaction, suggestion.transaction_id) if suggestion.transaction_id else None
+    source_id = row.account_id if row is not None else suggestion.account_id
+    return None if source_id is None else session.get_one(BankConnectionAccount, source_id).connection_id
 
 
 def _part(session: Session, suggestion: BankMatchSuggestion, user_id: int) -> set[str]:

@@ -36,7 +36,7 @@ from worker.importer.request_imports import RequestImports
 from worker.importer.run_closing import RunFindings, close_run
 from worker.importer.store.accounts.listed import accounts_to_import, save_consent
 from worker.importer.store.rejections import resolve
-from worker.importer.store.results.run_accounts import account_results
+from worker.importer.store.results.run_accounts import final_results
 from worker.importer.store.unchanged_response import copy_previous_run, forget
 from worker.runs.lease import ClaimedRun
 from worker.runs.states import Outcome, RunKind
@@ -68,7 +68,8 @@ def run(claimed: ClaimedRun, context: ImportContext) -> Outcome:
                     return unchanged
                 _import_listed(imports, listed)
     with context.sessions() as session:
-        return close_run(session, job, context, findings, account_results(session, job))
+        results = final_results(session, job, wait=context.wait)
+        return close_run(session, job, context, findings, results)
 
 
 def _dry_run(imports: RequestImports) -> Outcome:
@@ -86,7 +87,7 @@ def _dry_run(imports: RequestImports) -> Outcome:
         )
         with imports.findings.keeping_stopping_error():
             _import_listed(rolled_back, listed)
-        results = account_results(session, imports.job)
+        results = final_results(session, imports.job, wait=imports.context.wait)
     with imports.context.sessions() as session:
         return close_run(session, imports.job, imports.context, imports.findings, results)
 

@@ -29,10 +29,15 @@ def begin_action(session: Session, *, connection_id: uuid.UUID, user_id: int, ki
             finished_at=func.now(),
         )
     )
+    decide_again(session, connection_id)
+    return run_id
+
+
+def decide_again(session: Session, connection_id: uuid.UUID) -> None:
+    """Let the next refresh of a connection decide again, also when the bank tells nothing new."""
     connection = session.get_one(BankConnection, connection_id)
     connection.answer_digest = connection.answer_run_id = None
     session.flush()
-    return run_id
 
 
 def end_action(

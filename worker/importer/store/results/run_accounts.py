@@ -1,6 +1,6 @@
 """Writes the run's row of every account: counts, result and balance proof."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,12 +10,13 @@ from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.orm import Session
 
 from worker.connectors.base import Window
+from worker.db.user_lock import lock_user
 from worker.errors import WorkerError
 from worker.importer.decide.balances.proof import BalanceProof
 from worker.importer.job import Job
 from worker.importer.outcome import AccountResult
 from worker.importer.store.balances.proof import StatedBalances, prove_balance
-from worker.importer.store.results.judgement import judge
+from worker.importer.store.results.judgement import JUDGED, judge
 from worker.importer.store.results.problems import save_problem
 from worker.models import BankConnectionAccount, BankImportRun, BankImportRunAccount
 from worker.runs.states import COUNTED, Counts, count_values
@@ -175,3 +176,28 @@ def account_results(session: Session, job: Job, account_id: int | None = None) -
         )
         for row in rows
     ]
+
+
+def final_results(session: Session, job: Job, *, wait: Callable[[float], None]) -> list[AccountResult]:
+    """Return how every account of a run ends, in the transaction that closes the run.
+
+    What an account was closed with may be settled since: an account that was imported after it, in this run or in that
+    of another connection, may have the other leg or the booking that its question was about.
+
+    Args:
+        wait: Sleeps for so many seconds while another transaction decides about the user's rows, or raises.
+    """
+    results = account_results(session, job)
+    judged = {result.account_id: result for result in results if result.code in JUDGED}
+    if not judged:
+        return results
+    lock_user(session, job.user_id, wait=wait)
+    mine = select(BankImportRunAccount).where(BankImportRunAccount.run_id == job.lease.run_id)
+    for row in session.scalars(mine.where(BankImportRunAccount.account_id.in_(judged))).all():
+        account = session.get_one(BankConnectionAccount, row.account_id)
+        agrees = replace(judged[row.account_id], status="succeeded", code="ok", message=None)
+        assert row.balance_proof is not None  # what was judged was proven before
+        proof = BalanceProof.from_json(row.balance_proof)
+        _close_account(session, job, judge(session, agrees, account, proof, job.lease.run_id))
+    session.expire_all()
+    return account_results(session, job)
