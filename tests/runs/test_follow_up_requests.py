@@ -46,7 +46,7 @@ def test_a_running_run_is_asked_to_stop(sessions, run_id):
     with sessions() as session:
         claim(session, run_id, worker_name="w", lease_s=60)
     with sessions() as session:
-        assert cancel(session, run_id) is RunStatus.RUNNING
+        assert cancel(session, run_id) == RunStatus.RUNNING
         assert session.get(BankImportRun, run_id).cancel_requested_at is not None
 
 
