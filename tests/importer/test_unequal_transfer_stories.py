@@ -207,3 +207,29 @@ def test_the_cost_of_a_transfer_that_a_person_deleted_stays_deleted_and_hides_no
     pot.bank.change(pot.bank.rows[0], amount=Decimal(50))
     refresh(pot)
     assert sorted(expenses(giro)) == [("-100.50", "EUR"), ("50.00", "EUR")]
+
+
+LATER = {
+    "certainly": ({"amount": "108.20", "description": "To ..1111"}, "obsolete", ["107.50"]),
+    "perhaps": ({"amount": "108.00", "description": "Transfer in"}, "declined", ["-100.00", "107.50", "108.00"]),
+}
+
+
+@pytest.mark.parametrize(("into", "status", "left"), LATER.values(), ids=LATER)
+def test_a_row_that_waits_for_an_answer_still_finds_its_other_leg(banks, into, status, left):
+    fill(
+        banks, {"description": "Transfer", "stated_amounts": ABROAD},
+        {"amount": "107.50", "description": "Transfer received", "currency": "USD"},
+    )  # fmt: skip
+    giro, pot = banks
+    refresh(giro, pot)
+    pot.bank.buy(**into, external_id="later", currency="USD", account_id="P")
+    refresh(pot)
+    with giro.sessions() as session:
+        for question in list_suggestions(session, giro.user_id):
+            decline(session, question.id, user_id=giro.user_id)
+    pot.bank.buy("-1", "Coffee", external_id="c", currency="USD", account_id="P")
+    refresh(pot)
+    assert sorted(amount for amount, _ in expenses(giro)) == sorted([*left, "-1.00"])
+    asked = giro.sql("SELECT status FROM bank_match_suggestions ORDER BY id")
+    assert [one for (one,) in asked] == [status, *(["open"] if status == "declined" else [])]

@@ -10,7 +10,7 @@ from tests.importer.bank import CURSOR, TODAY, WINDOWED, Harness, ScriptedConnec
 from tests.importer.test_proof_stories import TellsComingDays
 from worker.connectors.base import Capabilities, IdClass, Page, RemovedTransaction, Scope
 from worker.connectors.errors import CursorInvalidError, ProviderUnavailableError
-from worker.importer.actions.suggestions import accept
+from worker.importer.actions.suggestions import accept, decline
 from worker.runs.states import RunKind, RunStatus
 
 
@@ -305,3 +305,21 @@ def test_the_oldest_rows_that_a_bank_takes_back_are_asked_about_and_what_grows_t
     with harness.sessions() as session:
         accept(session, asked, user_id=harness.user_id)
     assert reach(harness) == (25, None)
+
+
+def test_answers_that_tell_more_days_than_they_once_did_are_asked_about_again(harness):
+    harness.bank.capabilities = replace(WINDOWED, windows_complete=False)
+    for days in (3, 1):
+        harness.bank.buy(f"-{days}", external_id=f"{days}", booking_on=days_ago(harness, days))
+    harness.refresh()
+    harness.day_later()
+    del harness.bank.rows[0]
+    assert (harness.refresh().code, open_questions(harness), reach(harness)) == ("rows_withdrawn", 1, (3, 3))
+    with harness.sessions() as session:
+        decline(session, harness.sql("SELECT id FROM bank_match_suggestions")[0][0], user_id=harness.user_id)
+    harness.day_later(18)
+    harness.bank.buy("-9", external_id="new")
+    assert (harness.refresh().code, reach(harness)) == ("ok", (20, 28))
+    harness.day_later()
+    del harness.bank.rows[0]
+    assert (harness.refresh().code, open_questions(harness)) == ("rows_withdrawn", 1)

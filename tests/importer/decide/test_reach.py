@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from tests.importer.decide.rows import DAY, day
-from worker.importer.decide.reach import AnswersReach, longest_days
+from worker.importer.decide.reach import AnswersReach, longest_days, shortest_days
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,19 @@ def test_the_oldest_row_that_was_ever_told_says_how_far_back_but_for_more_than_i
     known, told_from, days
 ):
     assert longest_days(known, day(told_from), DAY) == days
+
+
+@pytest.mark.parametrize(
+    ("why", "known", "told_from", "days"),
+    [
+        ("none fell short", None, -20, None),
+        ("as far as before, but for a day of the bank's zone", 3, -5, 3),
+        ("further than a bank of three days could", 3, -6, 28),
+        ("a bank of 30 days tells more for hours after a consent", 30, -90, 30),
+    ],
+)
+def test_answers_that_tell_more_again_reach_back_a_month_at_least(why, known, told_from, days):
+    assert shortest_days(known, day(told_from), DAY) == days, why
 
 
 @pytest.mark.parametrize("memory_days", [28, 30, 40, 60, 90])

@@ -37,6 +37,16 @@ class AnswersReach:
         return today - timedelta(days=days)
 
 
+def shortest_days(known: int | None, told_from_on: date, today: date) -> int | None:
+    """Return how many days back the answers reach since one fell short, now that one told of a day.
+
+    An answer that tells more than a bank of less than a month could shows that the row before was taken back.
+    """
+    if known is None or (today - told_from_on).days <= known + FIRST_DAYS:
+        return known
+    return max(known, LEAST_REACH_DAYS)
+
+
 def longest_days(known: int | None, told_from_on: date, today: date) -> int:
     """Return how many days back an answer told a posted row, now that one told of a day."""
     return max(known or 0, min((today - told_from_on).days, MOST_REACH_DAYS))

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from worker.connectors.base import Transaction
 from worker.importer.context import ImportContext
 from worker.importer.decide.balances.running import rows_with_balance
-from worker.importer.decide.reach import longest_days
+from worker.importer.decide.reach import longest_days, shortest_days
 from worker.importer.decide.read.days import common_time_of_day
 from worker.importer.decide.read.line import Rejection
 from worker.importer.fetch.read_ahead import read_ahead
@@ -175,6 +175,7 @@ def _move_watermark(session: Session, share: AccountShare, tally: AccountTally, 
     row.lateness_days = days_read.lateness_days
     if tally.told_from_on is not None:
         row.longest_reach_days = longest_days(row.longest_reach_days, tally.told_from_on, limits.today)
+        row.shortest_reach_days = shortest_days(row.shortest_reach_days, tally.told_from_on, limits.today)
     _save_own_cursor(session, share)
 
 

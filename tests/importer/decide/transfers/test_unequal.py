@@ -1,5 +1,7 @@
 """Which two rows of unequal amounts are one transfer, or may be one, and what it cost."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.importer.decide.rows import day, leg
@@ -152,3 +154,11 @@ def test_as_many_equal_exchanges_on_either_side_are_transfers():
     outs = [leg("-100", id=n, kind=TRANSFER, stated_amounts=DOLLARS) for n in (1, 2)]
     ins = [leg("108.20", id=n, currency="USD") for n in (3, 4)]
     assert {(match.left.id, match.right.id) for match in match_unequal([*outs, *ins]).certain} == {(1, 3), (2, 4)}
+
+
+def test_a_row_that_waits_for_an_answer_is_asked_about_no_second_time_and_paired_all_the_same():
+    left, perhaps = out(words="Transfer", stated_amounts=DOLLARS), into("108.00", "Transfer", currency="USD")
+    certain = leg("108.20", "to ..4321", id=3, currency="USD", mask="1111")
+    assert match_unequal([left, perhaps], waiting={1}).suggestions == []
+    (match,) = match_unequal([replace(left, mask="4321"), perhaps, certain], waiting={1, 2}).certain
+    assert match.right.id == 3

@@ -47,6 +47,7 @@ class Rounds:
         matching: OneToOne[TransferLeg, TransferLeg],
         pairs: Iterable[PlacePair],
         apart: AbstractSet[tuple[int, int]],
+        waiting: AbstractSet[int] = frozenset(),
     ) -> None:
         """Begin.
 
@@ -54,9 +55,11 @@ class Rounds:
             matching: Rows that leave an account, and rows that arrive on one.
             pairs: Those of them whose amounts are those of one transfer.
             apart: Pairs that the user parted, by their ids, the lower one first.
+            waiting: Ids of rows that wait for an answer: they may be paired, and are asked about no second time.
         """
         self._matching = matching
         self._apart = apart
+        self._waiting = waiting
         self._fitting = self.fitting(pairs)
         self.near = [pair for pair in self._fitting if days_between(*matching.items(pair)) <= MAX_DAYS]
         self._contested: list[PlacePair] = []
@@ -90,9 +93,14 @@ class Rounds:
             *(pair for pair in self.fitting(not_compared) if is_suggestive(*self._matching.items(pair))),
         ]
         return self._matching.choose(
-            self._matching.free(worth_asking),
+            self.to_ask(worth_asking),
             lambda one, other: Rating(float(days_between(one, other)), asked_because(one, other)),
         )
+
+    def to_ask(self, pairs: Iterable[PlacePair]) -> list[PlacePair]:
+        """Return the pairs of which neither row is paired, or waits for an answer."""
+        legs = self._matching.items
+        return [p for p in self._matching.free(pairs) if self._waiting.isdisjoint(leg.id for leg in legs(p))]
 
     def fitting(self, pairs: Iterable[PlacePair]) -> list[PlacePair]:
         """Return the pairs that neither the user parted nor anything contradicts."""

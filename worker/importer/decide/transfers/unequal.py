@@ -49,22 +49,27 @@ MOVING_WORDS = re.compile(
 """Words of rows that move or exchange money; purchases are payments as well."""
 
 
-def match_unequal(legs: Sequence[TransferLeg], apart: AbstractSet[tuple[int, int]] = frozenset()) -> TransferMatches:
+def match_unequal(
+    legs: Sequence[TransferLeg],
+    apart: AbstractSet[tuple[int, int]] = frozenset(),
+    waiting: AbstractSet[int] = frozenset(),
+) -> TransferMatches:
     """Match rows that leave an account with rows of another amount or currency that arrive on another one.
 
     Args:
         legs: Rows of all accounts of a user that tell of a transfer, and those that they name.
         apart: Pairs that the user parted, by their ids, the lower one first.
+        waiting: Ids of rows that wait for an answer: they may be paired, and are asked about no second time.
     """
     in_order = sorted(legs, key=lambda leg: (leg.on, leg.id))
     matching = OneToOne([leg for leg in in_order if leg.amount < 0], [leg for leg in in_order if leg.amount > 0])
     pairs = list(_near_pairs(matching))
-    rounds = Rounds(matching, (pair for pair in pairs if states_the_same(*matching.items(pair))), apart)
+    rounds = Rounds(matching, (pair for pair in pairs if states_the_same(*matching.items(pair))), apart, waiting)
     rounds.settle_by_evidence()
     rounds.settle(rounds.near, state_each_other, Reason.STATES_THE_AMOUNT)
     certain = list(matching.matches)
     suggestions = rounds.ask()
-    fitting = rounds.fitting(matching.free(pairs))
+    fitting = rounds.to_ask(rounds.fitting(pairs))
     named = [pair for pair in fitting if _is_likely(*matching.items(pair))]
     said = [pair for pair in fitting if _is_possible(*matching.items(pair))]
     suggestions += matching.choose([*named, *matching.free(unambiguous(said))], _rate)

@@ -58,7 +58,8 @@ def pair_unequal_legs(
 ) -> set[str]:
     """Find the other legs of rows, of another amount or currency: pair them, or ask the user.
 
-    Rows about which the user is asked already are left alone. Returns the months of expenses that changed.
+    Rows about which the user is asked are asked about no second time, but paired once it is certain with which others;
+    where the user said no, others are looked for. Returns the months of expenses that changed.
 
     Args:
         new: The days of the rows, by their ids.
@@ -69,18 +70,21 @@ def pair_unequal_legs(
     told |= {"stated": array_text(STATED_NAMES)}
     telling = [read_leg(row) for row in session.execute(_TELLING, told | days_around(new.values(), _RIVALS))]
     legs = {leg.id: leg for leg in (*telling, *_other_legs(session, telling, accounts))}
-    if all(leg.account_id == target.account_id for leg in legs.values()) or new.keys().isdisjoint(legs):
+    if all(leg.account_id == target.account_id for leg in legs.values()):
         return set()
     parted, waiting = load_asked(session, target.user_id)
-    matches = match_unequal([leg for leg in legs.values() if leg.id not in waiting], parted)
+    looked_at = {*new, *(id_ for pair in parted for id_ in pair)}
+    if looked_at.isdisjoint(legs):
+        return set()
+    matches = match_unequal(list(legs.values()), parted, waiting)
 
-    def is_about_new(match: Match[TransferLeg, TransferLeg]) -> bool:
-        return match.left.id in new or match.right.id in new
+    def is_looked_at(match: Match[TransferLeg, TransferLeg]) -> bool:
+        return not looked_at.isdisjoint({match.left.id, match.right.id})
 
     months: set[str] = set()
-    for match in filter(is_about_new, matches.certain):
+    for match in filter(is_looked_at, matches.certain):
         months |= pair_legs(session, target, match)
-    ask_about_legs(session, target, filter(is_about_new, matches.suggestions))
+    ask_about_legs(session, target, filter(is_looked_at, matches.suggestions))
     return months
 
 
