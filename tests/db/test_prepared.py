@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.exc import DataError, OperationalError, ProgrammingError
 
 from tests.waiting import until
 from worker.db.engine import open_engine, open_sessions
@@ -47,6 +47,17 @@ def test_a_statement_that_failed_or_was_rolled_back_stays_prepared(open_with):
     with sessions() as session:
         assert ask(session)[0] == 42
         assert session.execute(_PLAN_COUNT).one()[0] == 1
+
+
+def test_a_statement_of_which_only_a_part_could_be_prepared_is_prepared_anew(open_with):
+    sessions = open_with(pool_size=1)
+    two = prepared("SELECT 1", "SELECT count(*) FROM there_later")
+    for _ in range(2):
+        with pytest.raises(ProgrammingError, match="UndefinedTable"), sessions() as session:
+            session.execute(two)
+    with sessions() as session:
+        session.execute(text("CREATE TEMP TABLE there_later ()"))
+        assert session.scalar(two) == 0
 
 
 def test_statements_of_one_round_trip_each_see_what_was_committed_before_they_began(open_with):

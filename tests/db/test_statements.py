@@ -69,6 +69,14 @@ def test_a_transaction_on_the_same_connection_is_one_again(engine, kept):
     assert kept() == []
 
 
+def test_a_transaction_is_one_also_where_a_signal_kept_the_end_of_autocommit_from_running(engine, kept):
+    with engine.connect() as connection:
+        connection.connection.dbapi_connection.autocommit = True
+    with pytest.raises(ZeroDivisionError):
+        put_and_fail(open_sessions(engine), 3)
+    assert kept() == []
+
+
 def test_a_connection_that_dies_under_a_statement_is_replaced(engine, kept):
     statements = open_statements(engine)
     with pytest.raises(OperationalError), statements() as session:

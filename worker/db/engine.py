@@ -65,6 +65,7 @@ def open_engine(url: str | URL, *, role: str = "worker", pool_size: int = 2) -> 
     set_parameters(engine)
     for moment in ("connect", "checkin"):
         event.listen(engine, moment, _note_use)
+    event.listen(engine, "reset", _end_autocommit)
     event.listen(engine, "checkout", _ping_after_rest)
     event.listen(engine, "handle_error", _drop_read_only)
     prepare_marked(engine)
@@ -124,6 +125,13 @@ def _ping_after_rest(connection: Any, record: Any, _proxy: Any) -> None:  # noqa
         connection.rollback()
     except psycopg2.Error as error:
         raise DisconnectionError("the connection died while it rested") from error
+
+
+# Here and not where statements were executed: an exception of a signal, such as a time limit, may come between any two
+# lines. One within a reset makes the pool drop the connection; a transaction on one left so would commit by statement.
+def _end_autocommit(connection: Any, _record: Any, _state: Any) -> None:  # noqa: ANN401 - a pool's events are not typed
+    if connection.autocommit and not connection.closed:
+        connection.autocommit = False
 
 
 def open_sessions(engine: Engine) -> Sessions:

@@ -4,6 +4,7 @@ docs/decisions/0014-prepared-statements.md states why psycopg2 does not do it, a
 """
 
 import re
+from itertools import count
 from typing import Any
 
 from sqlalchemy import Engine, TextClause, event, text
@@ -53,8 +54,10 @@ def execute_by_name(cursor: Any, statement: str, parameters: Any, info: dict[Any
     """
     calls: dict[str, str] = info.setdefault("prepared", {})
     if statement not in calls:
-        parts = enumerate(statement.split(_NEXT))
-        calls[statement] = ";".join(_prepare(cursor, f"finmind_{len(calls)}_{part}", sql) for part, sql in parts)
+        # No name twice: Postgres keeps what it prepared, also where a later part fails, such as behind a lock.
+        numbers = info.setdefault("prepared_numbers", count())
+        parts = statement.split(_NEXT)
+        calls[statement] = ";".join(_prepare(cursor, f"finmind_{next(numbers)}", sql) for sql in parts)
     cursor.execute(calls[statement], parameters)
 
 

@@ -28,7 +28,8 @@ def open_statements(engine: Engine) -> Statements:
     return partial(_each_on_its_own, engine)
 
 
-# SQLAlchemy's own AUTOCOMMIT resets the isolation level at the end, for which psycopg2 sends a SET each time.
+# SQLAlchemy's own AUTOCOMMIT resets the isolation level at the end, for which psycopg2 sends a SET each time. The pool
+# ends ours (`worker.db.engine`).
 @contextmanager
 def _each_on_its_own(engine: Engine) -> Iterator[Connection]:
     with engine.connect() as connection:
@@ -39,11 +40,7 @@ def _each_on_its_own(engine: Engine) -> Iterator[Connection]:
             return
         driver: Any = connection.connection.dbapi_connection
         driver.autocommit = True
-        try:
-            yield connection
-        finally:
-            if not driver.closed:
-                driver.autocommit = False
+        yield connection
 
 
 def first_row(
