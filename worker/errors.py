@@ -92,10 +92,11 @@ class TooHeavyError(StopRequestedError):
 
 
 class DatabaseBusyError(StopRequestedError):
-    """The database lets others go first, such as another import of the user, or takes nobody's statements for now.
+    """The database lets others go first, such as another import of the user: no fault of the run, which goes on."""
 
-    That is no fault of the run, which goes on later.
-    """
+
+class DatabaseClosedError(DatabaseBusyError):
+    """The database takes nobody's statements for now, such as one without space; the run goes on after a while."""
 
 
 class CancelRequestedError(WorkerError):

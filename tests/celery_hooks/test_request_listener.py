@@ -1,5 +1,6 @@
 """A worker hears requests that come without a message: one worker at a time, and again after its connection is lost."""
 
+import fcntl
 import threading
 
 import pytest
@@ -8,6 +9,7 @@ from sqlalchemy import text
 from tests.waiting import PATIENCE_S
 from worker.celery_hooks import request_listener
 from worker.celery_hooks.request_listener import RequestListener
+from worker.process.open_files import allow_open_files
 from worker.runs.wake_up import wake_at_commit
 
 LISTENING = text("SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN %'")
@@ -17,11 +19,14 @@ LISTENING = text("SELECT pid FROM pg_stat_activity WHERE datname = current_datab
 def listen(database_url, monkeypatch):
     """Start a listener; return the event that is set when it wakes the dispatcher, and the listener."""
     monkeypatch.setattr(request_listener, "_LOOK_S", 0.05)
+    allow_open_files(2048, beside=0)
     started = []
 
     def start():
         woken = threading.Event()
         listener = RequestListener(database_url, woken.set)
+        # As in a process that has many sockets open, whose next descriptors `select` refuses.
+        listener._stop_reader = fcntl.fcntl(listener._stop_reader, fcntl.F_DUPFD, 1024)
         started.append(listener)
         listener.start()
         return woken, listener

@@ -2,6 +2,7 @@
 
 import pytest
 from psycopg2 import errors
+from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from worker.db.user_lock import lock_user
@@ -9,6 +10,13 @@ from worker.errors import StopRequestedError
 from worker.runs.lease_renewal import LeaseKeeper
 from worker.tasks import execution
 
+_BEGUN = text(
+    "UPDATE bank_import_runs SET not_before = NULL, started_at = now() - CAST(:begun_ago AS interval) WHERE id = :id"
+)
+_WAITS = text(
+    "SELECT not_before - heartbeat_at - CAST(:waits AS interval) BETWEEN '0 s' AND '50 s'"
+    " FROM bank_import_runs WHERE id = :id"
+)
 ACCOUNTS = 8
 MORE_THAN_ALLOWED = 7
 
@@ -76,6 +84,7 @@ SPENT = {  # attempts, by what ended the statements of a run in every try
     errors.QueryCanceled: 1,
     errors.AdminShutdown: 1,
     errors.OutOfMemory: 1,
+    errors.ConfigurationLimitExceeded: 1,
     errors.TooManyConnections: 0,
     errors.DiskFull: 0,
     errors.ReadOnlySqlTransaction: 0,
@@ -95,6 +104,25 @@ def test_a_run_spends_an_attempt_only_on_what_its_own_statements_may_have_brough
     monkeypatch.setattr(execution.engine, "run", fails_in_every_try)
     execute(run_id)
     assert (row_of(run_id).status, row_of(run_id).attempt) == ("queued", SPENT[cause])
+
+
+def test_a_run_asks_its_bank_the_more_seldom_the_longer_the_database_takes_nothing(
+    sessions, connect_mock, ask_import, execute, row_of, monkeypatch
+):
+    run_id, tried = ask_import(connect_mock(history_days=20)), []
+
+    def fails(claimed, *_given):
+        tried.append(claimed)
+        raise OperationalError("COPY", {}, errors.DiskFull())
+
+    monkeypatch.setattr(execution.engine, "run", fails)
+    for begun_ago, waits in (("0 s", "5 s"), ("1 min", "1 min"), ("1 day", "15 min")):
+        with sessions() as session:
+            session.execute(_BEGUN, {"id": run_id, "begun_ago": begun_ago})
+        execute(run_id)
+        with sessions() as session:
+            assert session.scalar(_WAITS, {"id": run_id, "waits": waits})
+    assert (len(tried), row_of(run_id).attempt) == (3, 0)
 
 
 def test_a_message_that_finds_the_database_away_waits_for_it(connect_mock, ask_import, execute, row_of, monkeypatch):

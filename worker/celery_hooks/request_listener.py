@@ -97,8 +97,7 @@ class RequestListener:
         log.info("requests.heard", channel=CHANNEL)
         self._wake()  # for what was requested before anybody listened
         while not self._stopped_within(0):
-            readable, _, _ = select.select([driver, self._stop_reader], [], [])
-            if self._stop_reader in readable:
+            if self._stop_reader in _readable(driver.fileno(), self._stop_reader):
                 return
             driver.poll()
             if driver.notifies:
@@ -107,4 +106,15 @@ class RequestListener:
                 time.sleep(SHORTEST_GAP_S)
 
     def _stopped_within(self, wait_s: float) -> bool:
-        return bool(select.select([self._stop_reader], [], [], wait_s)[0])
+        return bool(_readable(self._stop_reader, wait_s=wait_s))
+
+
+def _readable(*files: int, wait_s: float | None = None) -> list[int]:
+    """Wait until there is something to read, and return where.
+
+    By `poll`, because `select` refuses descriptors from 1,024 on, which a process with webhooks under way opens.
+    """
+    waiting = select.poll()
+    for file in files:
+        waiting.register(file, select.POLLIN)
+    return [file for file, _event in waiting.poll(None if wait_s is None else wait_s * 1000)]

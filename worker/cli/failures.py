@@ -129,7 +129,7 @@ _TROUBLES = {
     "starting": ("the database is starting or stopping", "try again in a moment"),
     "read_only": ("the database is a standby, which takes no changes", "point DATABASE_URL at the primary"),
     "full": ("the database has no space left", "docs/operator/recover.md says what to do"),
-    "memory": ("the database has no memory left", "try again, or give it more"),
+    "memory": ("the database has no memory left, or no temporary space for this", "try again, or give it more"),
     "refused": (
         "the database refuses this log-in, or has no such name",
         "check what DATABASE_URL names",

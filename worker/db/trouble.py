@@ -3,7 +3,7 @@
 | trouble | a task | the API | a command |
 |---|---|---|---|
 | contention | does the transaction again, then hands the run back | 503 `busy` | says so |
-| crowded, starting, read_only, full, refused | hands the run back; no attempt is spent | 503 | says what it is |
+| crowded, starting, read_only, full, refused | hands the run back for a while; no attempt | 503 | says what it is |
 | away, memory | hands the run back, which goes on later | 503 | says what it is |
 | forbidden, absent | a defect of the installation: the run fails, `internal` | 500 | says what to run |
 | other | a defect of the program: `internal` | 500 | names the error |
@@ -57,6 +57,7 @@ SQLSTATES: Mapping[str, DatabaseTrouble] = {
     "25P04": _T.AWAY,  # transaction_timeout, of a role or of the server
     "53100": _T.FULL,  # disk_full
     "53200": _T.MEMORY,  # out_of_memory
+    "53400": _T.MEMORY,  # configuration_limit_exceeded: temp_file_limit, for what memory does not hold
     "28P01": _T.REFUSED,  # invalid_password
     "28000": _T.REFUSED,  # invalid_authorization_specification
     "3D000": _T.REFUSED,  # invalid_catalog_name: there is no such database

@@ -5,11 +5,15 @@ import resource
 _UNBOUNDED = resource.RLIM_INFINITY
 
 
-def allow_open_files(wanted: int) -> int:
-    """Raise this process's own limit as far as `wanted` needs and the system lets it; return how many it may open."""
+def allow_open_files(wanted: int, *, beside: int) -> int:
+    """Raise this process's own limit as far as `wanted` files beside others need and the system lets it.
+
+    Returns how many of the wanted ones it may hold open; never none, with which nothing would ever move.
+    """
+    total = wanted + beside
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == _UNBOUNDED or soft >= wanted:
+    if soft == _UNBOUNDED or soft >= total:
         return wanted
-    allowed = wanted if hard == _UNBOUNDED else min(wanted, hard)
+    allowed = total if hard == _UNBOUNDED else min(total, hard)
     resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
-    return allowed
+    return max(1, allowed - beside)

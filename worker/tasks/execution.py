@@ -21,6 +21,7 @@ from worker.db.trouble import is_away, is_contention, keeps_everybody_out
 from worker.errors import (
     CancelRequestedError,
     DatabaseBusyError,
+    DatabaseClosedError,
     LostLeaseError,
     StopRequestedError,
     TooHeavyError,
@@ -193,7 +194,9 @@ def _hand_back(
     too_much = not STOP.is_set and (isinstance(reason, TooHeavyError) or keeper.is_out_of_time)
     passed_on = light is not None and too_much and heavy_queue_is_consumed(runtime)
     counted = not (STOP.is_set or keeper.advanced or passed_on or was_busy)
-    _write_with_retries(runtime, keeper, partial(hand_back, lease=lease, counted=counted, passed_on=passed_on))
+    waits = isinstance(reason, DatabaseClosedError) and not (STOP.is_set or keeper.advanced)
+    write = partial(hand_back, lease=lease, counted=counted, passed_on=passed_on, waits=waits)
+    _write_with_retries(runtime, keeper, write)
     if light is not None and passed_on:
         light.pass_on(lease.run_id)
     log.info("run.handed_back", reason=str(reason), passed_on=passed_on)
@@ -228,8 +231,10 @@ def _work(runtime: Runtime, claimed: ClaimedRun, keeper: LeaseKeeper, light: Lig
         if isinstance(error, DBAPIError) and isinstance(error.orig, QueryCanceled):
             # What waits for a lock gives up long before: this statement is slow itself, and may be so for ever.
             raise StopRequestedError("a statement took longer than it may, in every try") from None
-        if isinstance(error, DBAPIError) and (is_contention(error) or keeps_everybody_out(error)):
+        if isinstance(error, DBAPIError) and is_contention(error):
             raise DatabaseBusyError(f"{type(error.orig).__name__} in every try") from None
+        if isinstance(error, DBAPIError) and keeps_everybody_out(error):
+            raise DatabaseClosedError(f"{type(error.orig).__name__} in every try") from None
         if isinstance(error, DBAPIError) and is_away(error):
             raise StopRequestedError(f"the database went away ({type(error.orig).__name__})") from None
         outcome = outcome_of_error(error)

@@ -140,7 +140,7 @@ def _lock_claiming(database_url: str) -> IO[str] | None:
 
 def _deliver_due(runtime: Runtime, *, done_claiming: Callable[[], None]) -> DeliveryReport:
     policy = delivery_policy(runtime.settings)
-    sockets = allow_open_files(policy.most_waiting + _OTHER_FILES) - _OTHER_FILES
+    sockets = allow_open_files(policy.most_waiting, beside=_OTHER_FILES)
     transport = open_transport(runtime)
     try:
         return deliver_due(
@@ -148,7 +148,7 @@ def _deliver_due(runtime: Runtime, *, done_claiming: Callable[[], None]) -> Deli
                 sessions=runtime.sessions,
                 vault=runtime.vault,
                 sender=transport,
-                policy=replace(policy, most_waiting=min(policy.most_waiting, sockets)),
+                policy=replace(policy, most_waiting=sockets),
                 stopping=lambda: STOP.is_set,
                 done_claiming=done_claiming,
             )
