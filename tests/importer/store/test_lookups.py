@@ -6,12 +6,12 @@ import pytest
 from sqlalchemy import text
 
 from tests.factories import make_connection
-from worker.importer.store import second_look
 from worker.importer.store.rows import keys, load
+from worker.importer.store.sources import orphans
 from worker.importer.store.suggestions import obsolete
 
 STATEMENTS = {
-    "orphans": (second_look._ORPHANS, {"account_id": 1, "show_both": False}),
+    "orphans": (orphans._ORPHANS, {"account_id": 1, "show_both": False}),
     "obsolete questions": (obsolete._CLOSE, {"user_id": 1, "settled_by": ""}),
     "rows in full": (load._IN_FULL, {"ids": "{1}"}),
 }

@@ -24,18 +24,17 @@ from worker.importer.decide.stored_row import State, StoredRow
 from worker.importer.job import Job
 from worker.importer.store.accounts.bank_accounts import other_sources
 from worker.importer.store.expenses.locks import lock_if_unchanged, retry_while_changed
-from worker.importer.store.expenses.own_expenses import give_expenses, replace_expense
+from worker.importer.store.expenses.own_expenses import replace_expense
 from worker.importer.store.expenses.user_expenses import load_asked, load_counterparts, load_spans
 from worker.importer.store.pending.booked_beside import let_posted_rows_inherit
 from worker.importer.store.pending.leftover import decide_pending, remove_abandoned
 from worker.importer.store.rows.changes import record_without_line
 from worker.importer.store.rows.load import load_in_full
-from worker.importer.store.sources.expense_handover import let_follow
 from worker.importer.store.sources.leading_fields import let_sources_lead
+from worker.importer.store.sources.orphans import give_orphans
 from worker.importer.store.sources.rearrange import let_equal_rows_meet
-from worker.importer.store.sources.twins import point_to_ends, successors
 from worker.importer.store.sources.unlike import ask_about_unlike_rows
-from worker.importer.store.suggestions.ask import IS_ASKED, suggest
+from worker.importer.store.suggestions.ask import suggest
 from worker.importer.store.suggestions.obsolete import close_obsolete_questions
 from worker.importer.store.transfers.hidden_legs import hide_shown_legs, show_hidden_legs
 from worker.importer.store.transfers.pair import pair_legs_of, unpaired_ids
@@ -103,34 +102,6 @@ _OLDEST_ADDED = text(
         WHERE p.account_id = :account_id AND p.run_id <> :run_id AND p.balance_proof IS NOT NULL)
       AND NOT EXISTS (SELECT 1 FROM bank_transactions b WHERE b.expense_id = e.id)"""
 )
-# What the user did to an expense holds for the twin that stays when its row is removed. Rows of all sources of the
-# account are looked at: a statement file has no later run of its own. Two rows of which a user said so are two
-# purchases, and two posted rows of one source, also where the one was pending beside the other and was taken for it.
-# The `+ 0` lets Postgres look each twin up by its row: by the account as well it would read all days of the account.
-_ORPHANS = text(
-    f"""SELECT t.id, t.twin_id, o.state = 'removed' AND (o.expense_state = 'reverted'
-        OR o.expense_state IN ('own', 'linked') AND o.expense_id IS NULL) AS is_taken_back,
-      t.expense_state = 'twin' AND o.expense_state = 'twin' AS is_twin_of_twin, d.id IS NOT NULL AS is_parted
-    FROM bank_connection_accounts n JOIN bank_connection_accounts a
-      ON a.id = n.id OR a.bank_account_id = n.bank_account_id
-    JOIN bank_transactions t ON t.account_id = a.id AND t.state <> 'removed'
-    LEFT JOIN bank_transactions o ON o.id = t.twin_id
-    LEFT JOIN bank_match_suggestions d ON d.kind = 'twin' AND d.status = 'declined' AND t.expense_state = 'twin'
-      AND d.transaction_id = least(t.id, o.id) AND d.other_transaction_id = greatest(t.id, o.id)
-    WHERE n.id = :account_id
-      AND (t.expense_state = 'twin' AND (o.id IS NULL OR o.state = 'removed' AND NOT {IS_ASKED.format("t")}
-          OR o.expense_state = 'twin'
-          OR d.id IS NOT NULL
-          OR t.state = 'posted' AND (o.account_id = t.account_id AND o.state = 'posted'
-            OR EXISTS (SELECT FROM bank_transactions b WHERE b.twin_id = o.id AND b.account_id + 0 = t.account_id
-              AND b.state = 'posted' AND b.expense_state = 'twin' AND b.id < t.id)))
-        OR t.expense_state = 'transfer' AND a.id = n.id AND t.transfer_peer_id IS NULL)
-    ORDER BY t.id"""  # noqa: S608 - a constant
-)
-_TAKE_BACK_TWINS = text(
-    """UPDATE bank_transactions t SET expense_state = o.expense_state, twin_id = NULL, last_run_id = :run_id
-    FROM bank_transactions o WHERE o.id = t.twin_id AND t.id = ANY(:ids)"""
-)
 
 
 def look_again(
@@ -150,7 +121,7 @@ def look_again(
     source = session.get_one(BankConnectionAccount, account.id)
     account = replace(account, bank_account_id=source.bank_account_id)
     other_ids = other_sources(session, source.bank_account_id, source.id)
-    months = _give_orphans(session, target) | show_hidden_legs(session, target) | hide_shown_legs(session, target)
+    months = give_orphans(session, target) | show_hidden_legs(session, target) | hide_shown_legs(session, target)
     # An open question keeps its rows from others. What becomes obsolete by these steps is closed by `judge`.
     close_obsolete_questions(session, job.user_id, job.lease.run_id)
     added_on = _oldest_added_on(session, target, since_on)
@@ -163,27 +134,6 @@ def look_again(
     unpaired = unpaired_ids(session, target, since_on)
     months |= pair_legs_of(session, target, unpaired) if unpaired else set()
     return months, not_compared
-
-
-def _give_orphans(session: Session, target: WriteTarget) -> set[str]:
-    """Give rows whose counterpart is gone their own expense, unless the user deleted or reverted that of a twin.
-
-    A twin of a row that is a twin itself shares the expense of that purchase.
-    """
-    which = {"account_id": target.account_id}
-    orphans = session.execute(_ORPHANS, which).all()
-    chained = [row.id for row in orphans if row.is_twin_of_twin]
-    pointed, months = point_to_ends(session, chained, target.user_id, target.run_id)
-    orphans = session.execute(_ORPHANS, which).all() if pointed else orphans
-    parted = [row.id for row in orphans if row.is_parted]
-    taken_back = [row.id for row in orphans if row.is_taken_back and not row.is_parted]
-    if taken_back:
-        session.execute(_TAKE_BACK_TWINS, {"ids": taken_back, "run_id": target.run_id})
-    alone = [row for row in orphans if not (row.is_taken_back or row.is_parted)]
-    heirs = successors(session, {row.twin_id for row in alone if row.twin_id is not None})
-    let_follow(session, list(heirs.items()))
-    ids = [*parted, *(row.id for row in alone if heirs.get(row.twin_id, row.id) == row.id)]
-    return months | give_expenses(session, ids, Reason.LEG_ALONE, user_id=target.user_id, run_id=target.run_id)
 
 
 def _oldest_added_on(session: Session, target: WriteTarget, since_on: date) -> date | None:
