@@ -4,7 +4,7 @@ import pytest
 
 from tests.importer.decide.rows import COMPLETE, TRUSTED, UNTRUSTED, rules, transaction
 from worker.importer.decide.as_new import decide_as_new
-from worker.importer.decide.plan import Evidence
+from worker.importer.decide.evidence import Evidence
 from worker.importer.decide.read.line import fingerprint
 from worker.importer.decide.slice_rows import StoredKeys, read_slice
 

@@ -6,9 +6,10 @@ import pytest
 
 from tests.importer.decide.rows import COMPLETE, NOTHING_PROVEN, counterpart, key, line, row, rules
 from worker.connectors.base import TransactionKind
+from worker.importer.decide.evidence import Evidence
 from worker.importer.decide.expenses.match import UserExpenses
 from worker.importer.decide.ids.match import match_by_identity
-from worker.importer.decide.plan import Evidence, make_plan
+from worker.importer.decide.plan import make_plan
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseState, State
 

@@ -9,11 +9,12 @@ import pytest
 from tests.importer.decide.rows import DAY, TRUSTED, day, key, line, row, rules, transaction
 from worker.connectors.base import Window
 from worker.importer.decide.absent_rows import Coverage
+from worker.importer.decide.evidence import Evidence
 from worker.importer.decide.ids.match import match_by_identity
 from worker.importer.decide.ids.reused import set_reused_ids_apart
 from worker.importer.decide.pending.match_posted import match_pending_rows
 from worker.importer.decide.pending.match_rewritten import UnmatchedRow
-from worker.importer.decide.plan import Evidence, make_plan
+from worker.importer.decide.plan import make_plan
 from worker.importer.decide.read.identity import id_identity
 from worker.importer.decide.read.line import fingerprint
 from worker.importer.decide.row_days import DAY_KINDS, RowDays

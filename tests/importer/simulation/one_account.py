@@ -14,9 +14,10 @@ from zoneinfo import ZoneInfo
 from worker.connectors.base import IdClass, Transaction, Window
 from worker.importer.decide.absent_rows import Coverage
 from worker.importer.decide.decisions import RowRules
+from worker.importer.decide.evidence import Evidence
 from worker.importer.decide.ids.duplicates import distinct_transactions, possibly_shared_ids, without_superseded_pending
 from worker.importer.decide.ids.match import match_by_identity
-from worker.importer.decide.plan import Evidence, Plan, make_plan
+from worker.importer.decide.plan import Plan, make_plan
 from worker.importer.decide.read.context import ReadContext
 from worker.importer.decide.read.line import Line, fingerprint, read_line, trusts_ids
 from worker.importer.decide.slice_matches import undecided_ids

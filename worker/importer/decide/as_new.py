@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from worker.importer.decide.absent_rows import Coverage
 from worker.importer.decide.decisions import RowRules
-from worker.importer.decide.plan import Evidence, Plan, make_plan
+from worker.importer.decide.evidence import Evidence
+from worker.importer.decide.plan import Plan, make_plan
 from worker.importer.decide.read.context import ReadContext
 from worker.importer.decide.slice_matches import (
     CorrectedMatches,

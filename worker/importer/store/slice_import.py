@@ -7,8 +7,9 @@ from sqlalchemy.orm import Session
 
 from worker.importer.decide.absent_rows import Coverage
 from worker.importer.decide.compare.text_similarity import common_words
+from worker.importer.decide.evidence import Evidence
 from worker.importer.decide.ids.match import IdentityMatches
-from worker.importer.decide.plan import Evidence, Plan, make_plan
+from worker.importer.decide.plan import Plan, make_plan
 from worker.importer.decide.read.line import Rejection
 from worker.importer.decide.slice_matches import correct_matches, match_slice
 from worker.importer.decide.slice_rows import SliceRows
