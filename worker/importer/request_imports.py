@@ -42,7 +42,6 @@ from worker.importer.store.results.run_accounts import fail_account, prove_and_c
 from worker.importer.store.rows.reach import note_short_answer
 from worker.importer.store.second_look import look_again
 from worker.importer.store.share_import import import_share, leaves_doubt
-from worker.money import is_money
 from worker.runs.states import Counts
 from worker.telemetry.logs import get_logger
 
@@ -74,7 +73,7 @@ class RequestImports:
         self.deliveries = deliveries
         self.findings = findings
         self.failed: set[int] = set()
-        self.balances: dict[int, StatedBalances] = {}
+        self.balances: defaultdict[int, StatedBalances] = defaultdict(StatedBalances)
         self.told: defaultdict[int, ToldOfAccount] = defaultdict(ToldOfAccount)
         self._imported_as: dict[tuple[int, str], AccountState] = {}  # what an account turned out to be
         self._exchanged: set[int] = set()  # that changed places in this run: a second time is a question
@@ -170,15 +169,10 @@ class RequestImports:
             return self._leave_out(share, SimilarAccountError())
         share, tally = written
         self._imported_as[account.id, account.external_id] = share.account
-        self.findings.warnings |= tally.warnings
-        self.findings.rows_not_compared["replaced"] += tally.not_compared
-        self.findings.rows_out_of_reach += tally.out_of_reach
+        self.findings.add(tally)
         self.told[share.account.id].add(tally)
-        balances = self.balances.setdefault(share.account.id, StatedBalances())
-        of_account = (stated for stated in delivery.balances if stated.account_id == share.account.external_id)
-        balances.days += [stated for stated in of_account if is_money(stated.amount)]
-        if delivery.complete:
-            balances.rows += tally.rows_with_balance
+        rows = tally.rows_with_balance if delivery.complete else ()
+        self.balances[share.account.id].add(delivery.balances, share.account.external_id, rows)
         # A part that says that there is more and changed nothing is none: a bank may say so for ever.
         if tally.months or (delivery.complete and not delivery.continues and not request.replays):
             self.context.note_progress()
@@ -270,7 +264,7 @@ class RequestImports:
         """Close an account whose deliveries were all imported: match its rows again, and prove its balance."""
         zone = zone_of(self.job, self.connector.capabilities)
         today = self.context.now().astimezone(zone).date()
-        balances = self.balances.get(account.id, StatedBalances())
+        balances = self.balances[account.id]
         by_cursor = self.connector.capabilities.cursor_scope is not None
         told = self.told[account.id]
 

@@ -47,6 +47,12 @@ class RunFindings:
     elsewhere: Counts = field(default_factory=Counts)
     digest: ResponseDigest | None = None
 
+    def add(self, tally: AccountTally) -> None:
+        """Add what was found where an account's share of a delivery was imported."""
+        self.warnings |= tally.warnings
+        self.rows_not_compared["replaced"] += tally.not_compared
+        self.rows_out_of_reach += tally.out_of_reach
+
     @contextmanager
     def keeping_stopping_error(self) -> Iterator[None]:
         """Leave the block at an error of the bank or of the key provider, and keep the error as `stopped_by`."""

@@ -1,7 +1,7 @@
 """Reads the bank's balance and the account's rows, and compares them with `decide.balances.proof`."""
 
 from bisect import bisect_right
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -34,7 +34,7 @@ from worker.importer.decide.balances.running import RowWithBalance, day_ends
 from worker.importer.job import Job
 from worker.importer.store.rejections import standing_rejections
 from worker.models import BankConnectionAccount
-from worker.money import is_currency
+from worker.money import is_currency, is_money
 
 
 @dataclass(slots=True)
@@ -48,6 +48,17 @@ class StatedBalances:
 
     days: list[DatedBalance] = field(default_factory=list)
     rows: list[RowWithBalance] = field(default_factory=list)
+
+    def add(self, stated: Iterable[DatedBalance], account_id: str, rows: Iterable[RowWithBalance]) -> None:
+        """Add what a delivery stated.
+
+        Args:
+            stated: Balances of all its accounts.
+            account_id: The bank's id of this one.
+            rows: Rows of this account.
+        """
+        self.days += [one for one in stated if one.account_id == account_id and is_money(one.amount)]
+        self.rows += rows
 
     @property
     def rests_on(self) -> str:
