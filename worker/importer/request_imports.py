@@ -118,8 +118,7 @@ class RequestImports:
         imported_ids = [account.id for account in self.accounts_of(request)]
         all_imported = delivery.complete and self.failed.isdisjoint(imported_ids)
         # Every record belongs to an account, imported or left out; if some do not, the run ends as `unaccounted`.
-        lost = delivery.records - imported
-        self.findings.elsewhere += Counts(delivered=lost)
+        self.findings.elsewhere += Counts(delivered=delivery.records - imported)
         if request.by_cursor and request.account_id is None and all_imported:
             # The cursor of all accounts passes rows of those that are not imported now.
             self.commit(lambda session: save_connection_cursor(session, self.job, imported_ids, delivery.next_cursor))
