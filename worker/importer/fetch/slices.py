@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from worker.connectors.base import Transaction, Window
-from worker.importer.decide.absent_rows import Coverage
 from worker.importer.decide.as_new import DecidedAsNew
 from worker.importer.decide.ids.duplicates import without_superseded_pending
 from worker.importer.decide.pending.match_posted import MAX_DAYS_TO_POST
@@ -37,7 +36,7 @@ class Slice:
         superseded: How many transactions were left out, because the same delivery has them posted or removes them.
         covers: The days of which the slice has every row, so that a stored row which it lacks is removed at the bank.
         days_cut_off: The days that were asked for, where the provider left something out.
-        told_from_on: The day of the oldest posted row; None without any that is not booked ahead.
+        told_from_on: The day of the oldest posted row that was told so far; None without any that is not booked ahead.
         as_new: What is decided about it where nothing of it is stored, if that was likely.
     """
 
@@ -56,20 +55,14 @@ class Slice:
         days |= {self.covers.from_on, self.covers.to_on} if self.covers else {today}
         return min(days) - _MARGIN, date.max if self.is_up_to(today) else max(days) + _MARGIN
 
-    def coverage(self, today: date) -> Coverage:
-        """Return for which days the slice proves absence."""
-        return Coverage(
-            window=self.covers,
-            days_cut_off=self.days_cut_off,
-            up_to_now=self.is_up_to(today),
-        )
-
     def is_up_to(self, today: date) -> bool:
         """Return whether the slice has every row up to today, and with them those that are booked for later days."""
         return self.covers is not None and self.covers.to_on >= today
 
 
-def slices(delivery: Delivery, account_id: str, context: ReadContext, slice_rows: int) -> Generator[Slice]:
+def slices(
+    delivery: Delivery, account_id: str, context: ReadContext, slice_rows: int, told_from_on: date | None = None
+) -> Generator[Slice]:
     """Yield slices of an account's share, each with the part of the covered window of which it has every row.
 
     The last days of a slice are no part of it, because their rows may be in the next slice.
@@ -77,6 +70,7 @@ def slices(delivery: Delivery, account_id: str, context: ReadContext, slice_rows
     Args:
         account_id: The bank's id of the account.
         slice_rows: About how many rows a slice holds.
+        told_from_on: The day of the oldest posted row that was told before; None without any.
     """
     covers = delivery.covers if delivery.complete and account_id not in delivery.failures else None
     following = delivery.staging.slices(account_id, slice_rows)
@@ -88,12 +82,14 @@ def slices(delivery: Delivery, account_id: str, context: ReadContext, slice_rows
         is_only = False
         end = _last_day(current, context) - _OPEN_END
         whole = Window(from_on=start, to_on=end) if covers and start <= end else None
-        yield _slice(current, context, removed, whole)
+        made = _slice(current, context, removed, whole, told_from_on=told_from_on)
+        told_from_on = made.told_from_on
+        yield made
         start = max(start, end + timedelta(days=1))
         current = later
     rest = Window(from_on=start, to_on=covers.to_on) if covers and start <= covers.to_on else None
     cut_off = delivery.covers if is_only and covers is None else None
-    yield _slice(current, context, removed, rest, cut_off)
+    yield _slice(current, context, removed, rest, cut_off, told_from_on=told_from_on)
 
 
 def _slice(
@@ -102,6 +98,8 @@ def _slice(
     removed: Collection[str],
     covers: Window | None,
     days_cut_off: Window | None = None,
+    *,
+    told_from_on: date | None,
 ) -> Slice:
     salt = context.fingerprint_salt
     rows = without_superseded_pending(transactions, trusted=context.trusted)
@@ -112,12 +110,12 @@ def _slice(
         superseded=len(transactions) - len(rows),
         covers=covers,
         days_cut_off=days_cut_off,
-        told_from_on=_told_from_on(rows, context),
+        told_from_on=_oldest_on(rows, context, told_from_on),
     )
 
 
-def _told_from_on(rows: Sequence[Transaction], context: ReadContext) -> date | None:
-    days = (stated_day(row, context) for row in rows if not row.pending)
+def _oldest_on(rows: Sequence[Transaction], context: ReadContext, told_from_on: date | None) -> date | None:
+    days = [told_from_on, *(stated_day(row, context) for row in rows if not row.pending)]
     return min((day for day in days if day is not None and day <= context.today), default=None)
 
 

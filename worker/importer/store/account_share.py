@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from worker.connectors.base import Capabilities
 from worker.importer.account_state import AccountState
-from worker.importer.decide.absent_rows import windows_are_complete
+from worker.importer.decide.absent_rows import Coverage, windows_are_complete
 from worker.importer.decide.as_new import DecidedAsNew, decide_as_new
 from worker.importer.decide.decisions import RowRules
 from worker.importer.decide.read.context import ReadContext
@@ -71,11 +71,22 @@ class AccountShare:
         """Whether the delivery has every change since the cursor: a row that it does not mention is as it was."""
         return self.request.by_cursor and not self.request.replays and self.delivery.complete
 
+    def coverage(self, slice_: Slice) -> Coverage:
+        """Return for which days a slice of the share proves absence, by how far back the bank's answers reach."""
+        today = self.read_context.today
+        return Coverage(
+            window=slice_.covers,
+            days_cut_off=slice_.days_cut_off,
+            up_to_now=slice_.is_up_to(today),
+            asked_from_on=self.request.asked_from_on,
+            told_from_on=slice_.told_from_on or date.max,
+            reaches_from_on=self.account.reach.first_on(today),
+        )
+
     def decide_as_new(self, slice_: Slice) -> DecidedAsNew:
         """Decide about a slice of the share as if nothing were stored."""
         rows = self.read(slice_.transactions, StoredKeys())
-        coverage = slice_.coverage(self.read_context.today)
-        return decide_as_new(rows, coverage, self.read_context, self.rules, only_changes=self.only_changes)
+        return decide_as_new(rows, self.coverage(slice_), self.read_context, self.rules, only_changes=self.only_changes)
 
 
 def share_of(

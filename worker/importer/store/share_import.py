@@ -40,7 +40,7 @@ ONE_DAY = timedelta(days=1)
 def import_share(session: Session, share: AccountShare, context: ImportContext) -> AccountTally:
     """Import the account's share of a delivery; the watermark and the cursor move only if the delivery was complete."""
     share = _with_days_at(session, share)
-    account, delivery, tally = share.account, share.delivery, AccountTally(told_from_on=share.told_from_on)
+    account, delivery, tally = share.account, share.delivery, AccountTally()
     fresh = account.history_from_on is None and not has_rows(session, account.id)
     seen = SeenRows(new_ids=SeenIds(share.rows) if fresh else None)
     removed = removable_ids(session, account.id, delivery.removed_ids(account.external_id))
@@ -58,7 +58,7 @@ def import_share(session: Session, share: AccountShare, context: ImportContext) 
 
 def _read_slices(share: AccountShare, *, first_load: bool) -> Generator[Slice]:
     """Return the slices of a share; of several the next one is read while Postgres writes the one before."""
-    found = slices(share.delivery, share.account.external_id, share.read_context, SLICE_ROWS)
+    found = slices(share.delivery, share.account.external_id, share.read_context, SLICE_ROWS, share.told_from_on)
     if first_load:
         found = (replace(slice_, as_new=share.decide_as_new(slice_)) for slice_ in found)
     return read_ahead(found) if share.rows > SLICE_ROWS else found

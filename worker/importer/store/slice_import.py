@@ -5,7 +5,6 @@ from datetime import date, timedelta
 
 from sqlalchemy.orm import Session
 
-from worker.importer.decide.absent_rows import Coverage
 from worker.importer.decide.compare.text_similarity import common_words
 from worker.importer.decide.evidence import Evidence
 from worker.importer.decide.ids.match import IdentityMatches
@@ -51,9 +50,7 @@ def import_slice(
     """
     account, rules, today = share.account, share.rules, share.read_context.today
     stored = load_slice_keys(session, account.id, slice_, today, seen, reimport=rules.reimport)
-    told_on = [day for day in (slice_.told_from_on, tally.told_from_on) if day is not None]
-    tally.told_from_on = min(told_on, default=None)
-    slice_ = replace(slice_, told_from_on=tally.told_from_on)
+    tally.told_from_on = slice_.told_from_on
     if not stored.is_empty:
         slice_ = replace(slice_, as_new=None)
     rows = slice_.as_new.rows if slice_.as_new else share.read(slice_.transactions, stored)
@@ -85,9 +82,7 @@ def _decide_and_write(
     What was decided ahead is kept, part by part, where what it follows from turns out to be so.
     """
     account, rules = share.account, share.rules
-    ahead, coverage = slice_.as_new, slice_.coverage(share.read_context.today)
-    if ahead is None:
-        coverage = _as_it_reaches(coverage, share, slice_.told_from_on)
+    ahead, coverage = slice_.as_new, share.coverage(slice_)
     if rows.known:
         coverage = coverage.as_told_by(rows.lines)
     found = ahead.found if ahead else match_slice(rows, coverage, share.read_context, rules)
@@ -122,16 +117,6 @@ def _decide_and_write(
     )
     plan = ahead.plan if ahead and ahead.evidence == evidence else make_plan(corrected.matches, evidence, rules)
     return corrected.matches, plan, _write(session, share, plan)
-
-
-def _as_it_reaches(coverage: Coverage, share: AccountShare, told_from_on: date | None) -> Coverage:
-    """Return what the delivery proves by how far back the bank's answers reach."""
-    return replace(
-        coverage,
-        asked_from_on=share.request.asked_from_on,
-        told_from_on=told_from_on or date.max,
-        reaches_from_on=share.account.reach.first_on(share.read_context.today),
-    )
 
 
 def _write(session: Session, share: AccountShare, plan: Plan) -> Written:
