@@ -2,9 +2,8 @@
 
 import pytest
 
-from tests.importer.bank import TODAY, Harness
+from tests.importer.bank import Harness
 from worker.connectors.base import Account
-from worker.importer.store import share_import
 
 
 def typed(harness, amount, notes, day="2026-06-15", kind="EXPENSE", currency="EUR"):
@@ -52,17 +51,6 @@ def test_a_linked_expense_keeps_the_users_words_and_follows_the_amount(harness):
     harness.bank.change(row, amount=row.amount - 3)
     harness.refresh()
     assert harness.expenses() == [("2026-06-15", "-23.00", "EUR", "Luigi with Ann")]
-
-
-def test_a_first_import_that_is_planned_ahead_finds_what_is_there_and_what_it_wrote_itself(harness, monkeypatch):
-    monkeypatch.setattr(share_import, "SLICE_ROWS", 1)
-    typed(harness, "20.00", "Trattoria Luigi", "2026-06-12")
-    harness.bank.buy("-7", "Bakery", external_id="1", booking_on=TODAY.replace(day=1))
-    harness.bank.buy("-20", "TRATTORIA LUIGI ROMA", external_id="2", booking_on=TODAY.replace(day=12))
-    harness.bank.buy("-30", "Fuel", external_id="3", booking_on=TODAY.replace(day=13), pending=True)
-    harness.bank.buy("-31", "Fuel", external_id="4", booking_on=TODAY.replace(day=15), pending_external_id="3")
-    counts = harness.refresh().counts
-    assert (counts.linked, sorted(harness.amounts())) == (1, ["-20.00", "-31.00", "-7.00"])
 
 
 def test_with_another_candidate_near_nothing_is_merged(harness):

@@ -109,7 +109,7 @@ def _decide_and_write(
         expenses=expenses,
         rows_set_aside=found.rows_set_aside,
         named=full.named,
-        delivered=frozenset(id_ for id_ in full.named if id_ in rows.set_aside.row_ids or id_ in seen.row_ids),
+        delivered=frozenset(id_ for id_ in full.named if id_ in rows.set_aside.row_ids or seen.has(id_)),
         common_words=common_words(further.latest_texts),
         maybe_restated=restated,
         taken_identities=further.taken_identities,

@@ -45,7 +45,8 @@ class SeenRows:
     """Rows that earlier slices of the delivery processed.
 
     Attributes:
-        row_ids: Stored rows that were delivered, and rows that this delivery created.
+        row_ids: Stored rows that were delivered, and rows that this delivery created; of an account that had no rows
+            before, these are all that it has, and not kept.
         expense_ids: The user's expenses that rows were linked with.
         new_ids: Trusted ids so far, of an account that had no rows before; None when they are looked up instead.
     """
@@ -58,6 +59,10 @@ class SeenRows:
     def first_load(self) -> bool:
         """Whether the account had no rows before the delivery, so that no stored row is loaded."""
         return self.new_ids is not None
+
+    def has(self, row_id: int) -> bool:
+        """Whether an earlier slice delivered a stored row of the account."""
+        return self.first_load or row_id in self.row_ids
 
     def add(self, set_aside: SetAside, matches: IdentityMatches, plan: Plan, new_ids: Collection[int]) -> None:
         """Add the rows that a slice processed; `new_ids` are those of the rows that it created."""
