@@ -2,7 +2,7 @@
 
 import uuid
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
@@ -30,6 +30,8 @@ SAID = [
     {"amount": "5", "external_id": "i", "day": 14, "currency": "USD"},
 ]
 """What the bank says: an id of several rows, equal rows, a booking of a pending row, one that names a booked row."""
+MIDNIGHT = datetime(2026, 6, 9, 22, tzinfo=UTC)
+"""At the bank."""
 _ROWS = """SELECT row_to_json(t)::jsonb - CAST(:own AS text[]), e.amount, e.currency, e.notes, e.spent_at
 FROM bank_transactions t LEFT JOIN expenses e ON e.id = t.expense_id WHERE t.user_id = :user_id ORDER BY t.id"""
 _OWN = "{id,account_id,user_id,expense_id,twin_id,first_run_id,last_run_id,created_at,updated_at}"
@@ -48,7 +50,7 @@ def first_import(sessions, id_class):
         add = text("INSERT INTO users (email, password_hash) VALUES (:email, 'x') RETURNING id")
         user_id = session.execute(add, {"email": f"{uuid.uuid4()}@ahead.test"}).scalar_one()
     harness = Harness(sessions, user_id)
-    harness.bank.capabilities = replace(WINDOWED, id_class=id_class)
+    harness.bank.capabilities = replace(WINDOWED, id_class=id_class, timezone="Europe/Berlin")
     for amount, notes, day in TYPED:
         harness.sql(
             "INSERT INTO expenses (user_id, amount, currency, expense_type, notes, spent_at)"
@@ -58,6 +60,8 @@ def first_import(sessions, id_class):
     for said in SAID:
         more = {name: value for name, value in said.items() if name not in {"amount", "day"}}
         harness.bank.buy(said["amount"], booking_on=TODAY - timedelta(days=TODAY.day - said["day"]), **more)
+    for hours in (1, 3):  # one day of the bank, two of UTC
+        harness.bank.buy("-2", booking_on=None, booking_at=MIDNIGHT + timedelta(hours=hours))
     outcome = harness.refresh()
     rows = harness.sql(_ROWS, user_id=user_id, own=_OWN)
     others = [harness.sql(statement, user_id=user_id) for statement in (_EXPENSES, _QUESTIONS, _ACCOUNT)]

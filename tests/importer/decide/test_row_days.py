@@ -89,7 +89,7 @@ def decide(stored, said, edge, basis, *, complete):
     coverage = edge.coverage.as_told_by(rows.lines)
     found = match_slice(rows, coverage, context, chosen)
     full = RowsInFull(by_id={one.id: one for one in stored if one.id in found.undecided}, named={})
-    corrected = correct_matches(found, full, coverage, chosen, first_load=False)
+    corrected = correct_matches(found, full, coverage, chosen)
     evidence = Evidence(coverage=coverage, in_full=full.by_id, rows_set_aside=found.rows_set_aside)
     plan = make_plan(corrected.matches, evidence, chosen)
     what = (

@@ -9,12 +9,18 @@ from worker.importer.decide.ids.match import match_by_identity
 from worker.importer.decide.pending.match_posted import MAX_DAYS_TO_POST, match_pending_rows
 from worker.importer.decide.pending.match_rewritten import UnmatchedRow
 from worker.importer.decide.read.line import fingerprint
-from worker.importer.decide.slice_matches import RowsInFull, correct_matches, match_slice, undecided_ids
+from worker.importer.decide.slice_matches import (
+    RowsInFull,
+    correct_matches,
+    identities_maybe_taken,
+    match_slice,
+    undecided_ids,
+)
 from worker.importer.decide.slice_rows import StoredKeys, read_slice
 from worker.importer.decide.stored_row import State
 
 
-def found_and_corrected(said, stored, context=TRUSTED, named=(), *, whole_days=True, first_load=False):
+def found_and_corrected(said, stored, context=TRUSTED, named=(), *, whole_days=True):
     """Match transactions with stored rows of which all that is undecided is loaded."""
     chosen = rules(whole_days=whole_days)
     delivered = [fingerprint(one, context, context.fingerprint_salt) for one in said]
@@ -22,7 +28,7 @@ def found_and_corrected(said, stored, context=TRUSTED, named=(), *, whole_days=T
     found = match_slice(rows, COMPLETE, context, chosen)
     in_full = {one.id: one for one in stored if one.id in found.undecided.union(named)}
     full = RowsInFull(by_id=in_full, named=dict.fromkeys(named, "p"))
-    return found, correct_matches(found, full, COMPLETE, chosen, first_load=first_load)
+    return found, correct_matches(found, full, COMPLETE, chosen)
 
 
 SIGNS = {
@@ -80,11 +86,10 @@ def test_a_row_without_an_id_may_be_restated_where_its_days_are_whole():
         assert corrected.maybe_restated == restated
 
 
-def test_identities_are_looked_up_for_rows_without_ids_where_the_account_has_rows():
-    said = [transaction(booking_on=day(1))]
-    for first_load in (True, False):
-        _, corrected = found_and_corrected(said, [row(id=1, text="Books")], UNTRUSTED, first_load=first_load)
-        assert bool(corrected.identities) is not first_load
+@pytest.mark.parametrize(("stored_to", "looked_up"), [(0, False), (1, True), (9, True)])
+def test_identities_are_looked_up_for_rows_without_ids_of_days_of_which_there_may_be_rows(stored_to, looked_up):
+    _, corrected = found_and_corrected([transaction(booking_on=day(1))], [row(id=1, text="Books")], UNTRUSTED)
+    assert bool(identities_maybe_taken(corrected.matches, day(stored_to))) is looked_up
 
 
 def test_a_pending_row_that_a_posted_one_links_is_released():

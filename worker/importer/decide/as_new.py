@@ -49,7 +49,7 @@ def decide_as_new(
     """
     found = match_slice(rows, coverage, context, rules)
     full = RowsInFull(by_id={}, named={})
-    corrected = correct_matches(found, full, coverage, rules, first_load=True)
+    corrected = correct_matches(found, full, coverage, rules)
     evidence = Evidence(coverage=coverage, only_changes=only_changes)
     plan = make_plan(corrected.matches, evidence, rules)
     return DecidedAsNew(rows=rows, found=found, full=full, corrected=corrected, evidence=evidence, plan=plan)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 
 from worker.importer.decide.absent_rows import Coverage
 from worker.importer.decide.decisions import RowRules
@@ -62,7 +62,6 @@ class CorrectedMatches:
         signs_flipped: All amounts of the account have the opposite sign now, and the user did not ask for it.
         maybe_restated: Ids of stored rows that new lines may state otherwise, of the same day.
         maybe_moved: Ids of stored rows that new lines may state under another day.
-        identities: Identities that new rows may get, of an account that has rows on other days.
         without_expense: Ids of the changed rows that have no expense.
         visible: The new lines, and those of these rows, that get an expense.
     """
@@ -71,7 +70,6 @@ class CorrectedMatches:
     signs_flipped: bool
     maybe_restated: frozenset[int]
     maybe_moved: frozenset[int]
-    identities: Sequence[bytes]
     without_expense: Sequence[int]
     visible: Sequence[Line]
 
@@ -99,31 +97,33 @@ def _knows_none(matches: IdentityMatches, coverage: Coverage) -> bool:
     return any(row.state == State.POSTED and coverage.would_have(row.days) for row in matches.undelivered)
 
 
-def correct_matches(
-    found: SliceMatches, rows: RowsInFull, coverage: Coverage, rules: RowRules, *, first_load: bool
-) -> CorrectedMatches:
-    """Correct what was recognised by what the stored rows say: named pending rows, ids of other purchases, signs.
-
-    Args:
-        found: What was recognised by identity and content.
-        first_load: The account had no rows before.
-    """
+def correct_matches(found: SliceMatches, rows: RowsInFull, coverage: Coverage, rules: RowRules) -> CorrectedMatches:
+    """Correct what was recognised by what the stored rows say: named pending rows, ids of other purchases, signs."""
     matches, in_full = found.matches.copied(), rows.by_id
     _release_named(matches, [id_ for id_ in rows.named if in_full[id_].state == State.PENDING])
     set_reused_ids_apart(matches, in_full, coverage)
     flipped = signs_flipped(matches, in_full, coverage, found.rows_set_aside)
     without_expense = [match for match in matches.changed if in_full[match.known_id].expense_id is None]
     lines = [*matches.new, *(match.line for match in without_expense)]
-    changed = (match.line for match in matches.changed)
     return CorrectedMatches(
         matches=matches,
         signs_flipped=flipped and not inverted_by_user(matches, in_full, found.opposite),
         maybe_restated=frozenset(_maybe_restated(matches)) if rules.whole_days else frozenset(),
         maybe_moved=frozenset(_maybe_moved(matches)) if rules.whole_days else frozenset(),
-        identities=[] if first_load else possible_identities((*matches.new, *changed), matches.next_occurrence),
         without_expense=[match.known_id for match in without_expense],
         visible=[line for line in lines if has_expense(line, pending_hidden=rules.pending_hidden)],
     )
+
+
+def identities_maybe_taken(matches: IdentityMatches, stored_to_on: date) -> list[bytes]:
+    """Return the identities that lines may get and that rows which were not loaded may have.
+
+    Args:
+        stored_to_on: The last day that the bank states of such rows.
+    """
+    lines = [*matches.new, *(match.line for match in matches.changed)]
+    near = [line for line in lines if line.stated_on is None or line.stated_on <= stored_to_on]
+    return possible_identities(near, matches.next_occurrence)
 
 
 def undecided_ids(matches: IdentityMatches, coverage: Coverage) -> set[int]:

@@ -10,7 +10,7 @@ from worker.importer.decide.evidence import Evidence
 from worker.importer.decide.ids.match import IdentityMatches
 from worker.importer.decide.plan import Plan, make_plan
 from worker.importer.decide.read.line import Rejection
-from worker.importer.decide.slice_matches import correct_matches, match_slice
+from worker.importer.decide.slice_matches import correct_matches, identities_maybe_taken, match_slice
 from worker.importer.decide.slice_rows import SliceRows
 from worker.importer.decide.told_otherwise import days_told
 from worker.importer.fetch.slices import Slice
@@ -89,15 +89,15 @@ def _decide_and_write(
     if found.none_known and not (share.is_decided or seen.row_ids):
         raise UnknownRowsError
     full = load_undecided(session, account.id, found, removed)
-    corrected = (
-        ahead.corrected
-        if ahead and ahead.full == full
-        else correct_matches(found, full, coverage, rules, first_load=seen.first_load)
-    )
+    corrected = ahead.corrected if ahead and ahead.full == full else correct_matches(found, full, coverage, rules)
     if corrected.signs_flipped:
         raise SignsFlippedError
     restated = corrected.maybe_restated - seen.row_ids
-    further = load_further(session, account.id, corrected, full, restated | (corrected.maybe_moved - seen.row_ids))
+    maybe_taken = identities_maybe_taken(corrected.matches, seen.stored_to_on)
+    restated_or_moved = restated | (corrected.maybe_moved - seen.row_ids)
+    further = load_further(
+        session, account.id, full, restated_or_moved, maybe_taken, has_new=bool(corrected.matches.new)
+    )
     expenses = load_user_expenses(
         session, share.job.user_id, account, corrected.visible, corrected.without_expense, seen.expense_ids
     )

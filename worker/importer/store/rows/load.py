@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from worker.importer.decide.read.clean_text import id_text
 from worker.importer.decide.row_days import RowDays
-from worker.importer.decide.slice_matches import CorrectedMatches, RowsInFull, SliceMatches
+from worker.importer.decide.slice_matches import RowsInFull, SliceMatches
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State, StoredRow
 from worker.importer.store.rows.bulk import array_text
 from worker.importer.store.rows.changes import expense_from_json
@@ -89,24 +89,27 @@ def load_undecided(session: Session, account_id: int, found: SliceMatches, remov
 def load_further(
     session: Session,
     account_id: int,
-    corrected: CorrectedMatches,
     full: RowsInFull,
     restated: frozenset[int],
+    identities: Sequence[bytes],
+    *,
+    has_new: bool,
 ) -> FurtherRows:
     """Return what else the plan of a slice needs of the account's rows.
 
     Args:
-        corrected: What followed from the rows in full.
         full: The rows that are loaded already.
         restated: Ids of the rows that new lines may state otherwise.
+        identities: Those that lines may get and that other rows may have.
+        has_new: There are lines without a row.
     """
     # Loaded once the signs are judged: where nothing is covered, the absence of these rows says nothing about them.
     restated_rows = load_in_full(session, restated - full.by_id.keys())
-    is_like_some = corrected.matches.new and (restated_rows or full.by_id)
+    is_like_some = has_new and (restated_rows or full.by_id)
     return FurtherRows(
         restated=restated_rows,
         # Rows of equal content may be filed under far days: booked together, bought weeks apart.
-        taken_identities=stored_identities(session, account_id, corrected.identities),
+        taken_identities=stored_identities(session, account_id, identities),
         latest_texts=latest_texts(session, account_id) if is_like_some else (),
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from datetime import date
 
 from worker.importer.decide.ids.match import IdentityMatches
 from worker.importer.decide.plan import Plan
@@ -48,17 +49,24 @@ class SeenRows:
         row_ids: Stored rows that were delivered, and rows that this delivery created; of an account that had no rows
             before, these are all that it has, and not kept.
         expense_ids: The user's expenses that rows were linked with.
+        last_on: The last day that the bank states of new rows; the first day that there is while there are none.
         new_ids: Trusted ids so far, of an account that had no rows before; None when they are looked up instead.
     """
 
     row_ids: set[int] = field(default_factory=set)
     expense_ids: set[int] = field(default_factory=set)
+    last_on: date = date.min
     new_ids: SeenIds | None = None
 
     @property
     def first_load(self) -> bool:
         """Whether the account had no rows before the delivery, so that no stored row is loaded."""
         return self.new_ids is not None
+
+    @property
+    def stored_to_on(self) -> date:
+        """The last day that the bank states of rows which are stored: any day, unless all are of this delivery."""
+        return self.last_on if self.first_load else date.max
 
     def has(self, row_id: int) -> bool:
         """Whether an earlier slice delivered a stored row of the account."""
@@ -69,4 +77,5 @@ class SeenRows:
         self.row_ids |= set_aside.row_ids | matches.delivered_ids | {change.known.id for change in plan.changes}
         if not self.first_load:
             self.row_ids.update(new_ids)
+        self.last_on = max(self.last_on, *(line.stated_on or date.min for line in matches.new), date.min)
         self.expense_ids |= plan.linked_expense_ids
