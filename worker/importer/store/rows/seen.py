@@ -77,5 +77,6 @@ class SeenRows:
         self.row_ids |= set_aside.row_ids | matches.delivered_ids | {change.known.id for change in plan.changes}
         if not self.first_load:
             self.row_ids.update(new_ids)
-        self.last_on = max(self.last_on, *(line.stated_on or date.min for line in matches.new), date.min)
+        days = (line.stated_on for line in matches.new if line.stated_on is not None)
+        self.last_on = max(self.last_on, max(days, default=date.min))
         self.expense_ids |= plan.linked_expense_ids
