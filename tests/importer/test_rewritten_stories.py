@@ -7,7 +7,9 @@ from decimal import Decimal
 import pytest
 
 from tests.importer.bank import WINDOWED
+from worker.bank_accounts.answers import undo_answer
 from worker.connectors.base import IdClass
+from worker.importer.actions.suggestions import accept, decline, list_suggestions
 
 PROMISES = {
     "complete windows": WINDOWED,
@@ -90,3 +92,39 @@ def test_the_day_of_value_can_be_the_day_of_the_expense(harness):
     harness.bank.buy("-120", "Hotel", value_on=harness.bank.today - timedelta(days=19))
     harness.refresh()
     assert [row[0] for row in harness.expenses()] == ["2026-05-27"]
+
+
+@pytest.mark.parametrize("balance", [None, "50"], ids=["no balance", "balance"])
+def test_a_row_whose_expense_was_deleted_is_asked_about_when_it_is_told_with_another_amount(harness, balance):
+    """It may be the purchase that the person does not want, or another one, as where the expense is there still."""
+    harness.bank.capabilities = PROMISES["windows without ids"]
+    for days_ago, shop in enumerate(SHOPS):
+        harness.bank.buy("-5", shop, booking_on=harness.bank.today - timedelta(days=days_ago))
+    if balance is not None:
+        harness.bank.balance(balance)
+    harness.refresh()
+    kept = ["-5.00"] * 3
+    harness.sql("DELETE FROM expenses WHERE notes = 'Butcher'")
+    harness.day_later()
+    butcher = harness.bank.rows[1]
+    told = harness.bank.change(butcher, amount=Decimal(-6))
+    if balance is not None:
+        harness.bank.balance("49")
+    for _ in range(2):
+        outcome = harness.refresh()
+        assert (outcome.code, sorted(harness.amounts())) == ("rows_withdrawn", [*kept, "-6.00"])
+    with harness.sessions() as session:
+        (question,) = list_suggestions(session, harness.user_id)
+    for answer, amounts in ((accept, kept), (undo_answer, [*kept, "-6.00"]), (decline, [*kept, "-6.00"])):
+        with harness.sessions() as session:
+            answer(session, question.id, user_id=harness.user_id)
+        assert sorted(harness.amounts()) == amounts
+        assert harness.refresh().code == ("rows_withdrawn" if answer is undo_answer else "nothing_new")
+        assert sorted(harness.amounts()) == amounts
+    with harness.sessions() as session:
+        undo_answer(session, question.id, user_id=harness.user_id)
+    assert harness.refresh().code == "rows_withdrawn"
+    harness.bank.change(told, amount=butcher.amount)  # the bank takes it back: the new row is gone, or is asked about
+    harness.refresh()
+    with harness.sessions() as session:
+        assert {one.kind for one in list_suggestions(session, harness.user_id)} <= {"withdrawn"}

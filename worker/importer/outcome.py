@@ -70,7 +70,8 @@ class DoubtfulRows:
 
     Attributes:
         withdrawn: Posted rows that stand, although deliveries which cover their days come without them and no balance
-            or answer of the user says that they are right.
+            or answer of the user says that they are right; and those whose expense the user deleted that may be told
+            as another row.
         still_pending: Rows about which the user is asked whether they are pending still.
         in_assumed_currency: Rows with an expense in a currency that was assumed, of days that the bank gives no more.
         told_again: Rows of this run that are known ones or more equal purchases.

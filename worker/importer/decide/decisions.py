@@ -117,15 +117,17 @@ class RowChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suggestion:
-    """A new row that may be an expense the user has, or a row of another source; both stay until a user decides.
+    """A new row that may be an expense the user has, or another row; both stay until a user decides.
 
     Attributes:
         new_place: The place of the row among the plan's new rows.
         expense_id: The user's own expense; None where a row is meant.
         twin_id: The row of another source of the account.
+        former_id: The row of the same source whose place it may have taken.
     """
 
     new_place: int
     reason: Reason
     expense_id: int | None = None
     twin_id: int | None = None
+    former_id: int | None = None

@@ -99,7 +99,7 @@ def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> 
             change if (effect := found.of_changes.get(place)) is None else replace(change, effect=effect)
             for place, change in enumerate(changes)
         ],
-        suggestions=found.suggestions,
+        suggestions=[*found.suggestions, *(one for one in left_over.suggestions if one.new_place not in found.of_new)],
         returned=matches.returned,
         newly_absent=left_over.newly_absent,
         out_of_reach=left_over.out_of_reach,

@@ -5,16 +5,18 @@ it, so the user is asked whether the row is gone.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Self, TypeAlias
 
 from worker.importer.decide.absent_rows import Coverage
+from worker.importer.decide.decisions import Suggestion
 from worker.importer.decide.ids.match import IdentityMatches
 from worker.importer.decide.read.identity import folded_text
 from worker.importer.decide.read.line import Line
+from worker.importer.decide.reasons import Reason
 from worker.importer.decide.row_days import RowDays
 from worker.importer.decide.stored_row import State, StoredRow
 from worker.words import payment_text
@@ -111,6 +113,26 @@ def told_otherwise(
         if is_held or (told is not None and any(told.contradict(row_on, line_on) for line_on in lines_on)):
             found.add(row.id)
     return found
+
+
+def lines_of_deleted(
+    rows: Iterable[StoredRow], new: Sequence[Line], coverage: Coverage, told: DaysTold | None
+) -> list[Suggestion]:
+    """Return the new lines that tell rows otherwise whose expense the user deleted, each with such a row."""
+    deleted = [row for row in rows if row.deleted_by_user]
+    otherwise = told_otherwise(deleted, new, coverage, told) if deleted else set[int]()
+    found: dict[int, int] = {}
+    for row in deleted:
+        tell = (
+            place
+            for place, line in enumerate(new if row.id in otherwise else ())
+            if place not in found and told_otherwise([row], [line], coverage, told)
+        )
+        if (place := next(tell, None)) is not None:
+            found[place] = row.id
+    return [
+        Suggestion(new_place=place, reason=Reason.MAYBE_HIDDEN, former_id=row_id) for place, row_id in found.items()
+    ]
 
 
 @dataclass(frozen=True, slots=True)

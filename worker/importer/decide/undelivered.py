@@ -4,14 +4,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from worker.importer.decide.absent_rows import is_newly_absent, out_of_reach, removal_reason
-from worker.importer.decide.decisions import RowChange, RowRules
+from worker.importer.decide.decisions import RowChange, RowRules, Suggestion
 from worker.importer.decide.evidence import Evidence
 from worker.importer.decide.ids.match import IdentityMatches
 from worker.importer.decide.pending.match_rewritten import UnmatchedRow
 from worker.importer.decide.read.line import Line
 from worker.importer.decide.row_update import tombstone
 from worker.importer.decide.stored_row import State, StoredRow
-from worker.importer.decide.told_otherwise import DaysTold, told_otherwise
+from worker.importer.decide.told_otherwise import DaysTold, lines_of_deleted, told_otherwise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,11 +22,13 @@ class LeftOver:
         removals: The changes of those that the bank has no longer.
         newly_absent: Ids of those to be marked as absent from now on.
         out_of_reach: So many are posted and of days that the bank gives no more though it was asked for them.
+        suggestions: New lines that may be those of which the user deleted the expense.
     """
 
     removals: Sequence[RowChange]
     newly_absent: Sequence[int]
     out_of_reach: int
+    suggestions: Sequence[Suggestion]
 
 
 def decide_left_over(
@@ -48,6 +50,7 @@ def decide_left_over(
         removals=removals,
         newly_absent=_newly_absent(staying, [*new, *_came_back(matches, evidence)], evidence),
         out_of_reach=len(beyond),
+        suggestions=lines_of_deleted(staying, new, evidence.coverage, evidence.told),
     )
 
 

@@ -4,9 +4,9 @@ Every function takes the session that was fenced; none begins or ends a transact
 """
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -199,14 +199,19 @@ def _insert_aliases(session: Session, target: WriteTarget, aliases: Sequence[tup
     insert_values(session, "bank_transaction_aliases", columns, [(*alias, target.account_id) for alias in aliases])
 
 
+_OTHER_SIDES: Mapping[Literal["expense", "twin", "takeover"], Callable[[Suggestion], int | None]] = {
+    "expense": attrgetter("expense_id"), "twin": attrgetter("twin_id"), "takeover": attrgetter("former_id"),
+}  # fmt: skip
+
+
 def _write_suggestions(
     session: Session, suggestions: Sequence[Suggestion], target: WriteTarget, written: Written
 ) -> None:
-    for kind in ("expense", "twin") if suggestions else ():
+    for kind, other_of in _OTHER_SIDES.items() if suggestions else ():
         pairs = [
             (written.transaction_ids[one.new_place], other_id, one.reason)
             for one in suggestions
-            if (other_id := one.expense_id if kind == "expense" else one.twin_id) is not None
+            if (other_id := other_of(one)) is not None
         ]
         suggest(session, target.user_id, target.run_id, kind, pairs)
 

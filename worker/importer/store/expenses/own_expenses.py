@@ -86,7 +86,7 @@ _REPLACE = text(
 )
 
 
-def replace_expense(session: Session, row: StoredRow, effect: ExpenseEffect, run_id: uuid.UUID) -> set[str]:
+def replace_expense(session: Session, row: StoredRow, effect: ExpenseEffect, run_id: uuid.UUID | None) -> set[str]:
     """Let another expense, or another row, stand for a row, and delete the expense that it had; return its month."""
     values = {"expense_id": effect.link_expense_id, "state": effect.state, "twin_id": effect.twin_id}
     session.execute(_REPLACE, values | {"id": row.id, "run_id": run_id})

@@ -191,16 +191,18 @@ def join_takeover(session: Session, old: BankTransaction, new: BankTransaction, 
     Raises: ConflictError when the bank tells both or took one back, another row stands for one, or the user changed
         both.
     """
-    if State.REMOVED in (old.state, new.state):
+    rows = load_in_full(session, [old.id, new.id])
+    before, after = rows[old.id], rows[new.id]
+    if new.state == State.REMOVED or (old.state == State.REMOVED and not before.deleted_by_user):
         raise ConflictError("the bank took one of the two rows back, so that there is one expense already")
-    if old.absent_since_at is None:
+    if old.absent_since_at is None and old.state != State.REMOVED:
         raise ConflictError("the bank tells both rows: delete the expense of the one that is too many")
     if ExpenseState.TWIN in (old.expense_state, new.expense_state):
         raise ConflictError("another source has one of the two purchases: unmatch that first")
-    rows = load_in_full(session, [old.id, new.id])
-    before, after = rows[old.id], rows[new.id]
     months: set[str] = set()
-    if _stands(before) and not (_stands(after) and _is_touched(after)):  # or the user deleted the double
+    if before.deleted_by_user and after.expense_id is not None:
+        months = replace_expense(session, after, ExpenseEffect(state=ExpenseState.OWN, drop=True), run_id)
+    elif _stands(before) and not (_stands(after) and _is_touched(after)):  # or the user deleted the double
         months = _hand_on_with_edits(session, before, after, run_id)
     elif _stands(before):
         months = _hand_on(session, before, after, run_id)

@@ -51,9 +51,11 @@ _IN_ASSUMED_CURRENCY = text(
     WHERE t.account_id = :account_id AND t.state <> 'removed' AND t.effective_on < :read_from_on
       AND t.currency = :assumed AND e.currency = :assumed AND t.expense_state = 'own'"""
 )
-_STILL_PENDING = text(
-    """SELECT count(*) FROM bank_match_suggestions s JOIN bank_transactions t ON t.id = s.transaction_id
-    WHERE s.user_id = :user_id AND s.status = 'open' AND s.reason = 'still_pending' AND t.account_id = :account_id"""
+_ASKED = text(
+    """SELECT count(*) FILTER (WHERE s.reason = 'still_pending') AS still_pending,
+      count(*) FILTER (WHERE s.kind = 'takeover') AS told_otherwise
+    FROM bank_match_suggestions s JOIN bank_transactions t ON t.id = s.transaction_id
+    WHERE s.user_id = :user_id AND s.status = 'open' AND t.account_id = :account_id"""
 )
 
 
@@ -78,14 +80,16 @@ def judge(
     if proof.fits_after_on is not None and proof.balance_on is not None:
         which = {"run_id": run_id, "connection_id": account.connection_id, "account_id": account.id}
         resolve_repeated_ids(session, which, proof.fits_after_on, proof.balance_on)
+    asked = session.execute(_ASKED, {"account_id": account.id, "user_id": account.user_id}).one()
     return judge_account(
         counted,
         rejections=standing_rejections(session, account.connection_id, account.id),
         doubtful=DoubtfulRows(
             withdrawn=_ask_about_withdrawn(
                 session, account, proof.fits_after_on, run_id, told=counted.counts.delivered > 0
-            ),
-            still_pending=_still_pending(session, account),
+            )
+            + asked.told_otherwise,
+            still_pending=asked.still_pending,
             in_assumed_currency=_in_assumed_currency(session, account),
             told_again=told_again,
         ),
@@ -139,12 +143,6 @@ def _ask_about_withdrawn(
     values = {"account_id": account.id, "user_id": account.user_id, "fits_after_on": fits_after_on, "told": told}
     asked = session.execute(_ASK_ABOUT_WITHDRAWN, values | {"run_id": run_id, "reason": Reason.WITHDRAWN})
     return int(asked.scalar_one())
-
-
-def _still_pending(session: Session, account: BankConnectionAccount) -> int:
-    """Return about how many rows the user is asked whether they are pending still."""
-    values = {"account_id": account.id, "user_id": account.user_id}
-    return int(session.execute(_STILL_PENDING, values).scalar_one())
 
 
 def _mismatch_before(session: Session, account: BankConnectionAccount) -> str | None:

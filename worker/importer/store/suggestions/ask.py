@@ -48,7 +48,7 @@ def suggest(
     session: Session,
     user_id: int,
     run_id: uuid.UUID,
-    kind: Literal["expense", "twin", "transfer"],
+    kind: Literal["expense", "twin", "transfer", "takeover"],
     pairs: Iterable[RowPair],
 ) -> None:
     """Ask whether a row is the expense, or two rows are one purchase or the legs of a transfer."""

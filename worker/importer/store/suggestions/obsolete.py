@@ -34,6 +34,9 @@ _STANDS = f"""CASE q.kind
         WHEN 'less_a_fee' THEN p.currency = r.currency
           AND -p.amount - r.amount > 0 AND -p.amount - r.amount <= -least(p.amount, r.amount) * {MAX_FEE_SHARE}
         ELSE p.currency = r.currency AND p.amount = -r.amount END
+    WHEN 'takeover' THEN t.expense_id IS NULL AND t.expense_state IN ('own', 'linked')
+      AND (t.state = 'removed' OR t.absent_since_at IS NOT NULL)
+      AND o.state = 'posted' AND o.expense_state = 'own' AND o.expense_id IS NOT NULL
     WHEN 'twin' THEN CASE WHEN p.id = r.id
       THEN q.reason = 'still_pending' AND p.state <> 'posted' AND p.expense_state IN ('own', 'linked')
         AND p.expense_id IS NULL AND 'posted' IN (t.state, o.state)
