@@ -82,6 +82,15 @@ ASKED = {
         out(words="to ..4321", stated_amounts=DOLLARS), into("107.20", currency="USD", mask="4321"),
         Reason.EXCHANGED, ("1.00", "USD"),
     ),
+    "two currencies, and the fee is stated where it arrives": (
+        out(words="to ..4321"),
+        into("107.20", currency="USD", mask="4321", stated_amounts={"gross": "108.20", "fee": "1.00"}),
+        Reason.EXCHANGED, ("1.00", "USD"),
+    ),
+    "no fee where it leaves, and less arrives than is stated to be sent abroad": (
+        out(words="to ..4321", stated_amounts=DOLLARS | {"gross": "-100", "fee": "0"}),
+        into("107.20", currency="USD", mask="4321"), Reason.EXCHANGED, ("1.00", "USD"),
+    ),
     "the sum abroad is stated, and only a word says transfer": (
         out(words="Transfer", stated_amounts=DOLLARS), into("108.20", currency="USD"), Reason.EXCHANGED, None,
     ),

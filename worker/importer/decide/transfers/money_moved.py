@@ -92,12 +92,19 @@ def cost_of(out: Booked, into: Booked) -> Money | None:
     """
     if out.currency == into.currency:
         return _more_than_nothing(abs(out.amount) - abs(into.amount), out.currency)
-    gross = stated_money(out.stated_amounts, "gross")
-    if gross is not None:
-        return _more_than_nothing(abs(out.amount) - abs(gross), out.currency)
     sent = _original(out)
     known = sent is not None and sent.currency == into.currency
-    return _more_than_nothing(sent.amount - abs(into.amount), into.currency) if sent is not None and known else None
+    missing = _more_than_nothing(sent.amount - abs(into.amount), into.currency) if sent is not None and known else None
+    return _charged(out) or missing or _charged(into)
+
+
+def _charged(leg: Booked) -> Money | None:
+    """Return what the bank of a leg states to have taken; None where it states no such thing."""
+    gross = stated_money(leg.stated_amounts, "gross")
+    if gross is None:
+        return None
+    more = abs(leg.amount) - abs(gross)
+    return _more_than_nothing(more if leg.amount < 0 else -more, leg.currency)
 
 
 def missing_share(out: Booked, into: Booked) -> Decimal | None:
