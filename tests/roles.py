@@ -28,9 +28,9 @@ _OWNERS = tuple(
 )  # fmt: skip
 
 _LEFT_OUT = (
-    "chaos/", "local/", "recovery/", "schema/", "db/test_pooler.py", "db/test_standby.py", "db/test_trouble.py",
-    "docs/test_walkthrough.py", "security/test_nothing_leaks.py", "security/test_under_the_roles.py",
-    "webhooks/test_partitions.py",
+    "chaos/", "local/", "recovery/", "schema/", "db/test_pooler.py", "db/test_prepared.py", "db/test_standby.py",
+    "db/test_statements.py", "db/test_trouble.py", "docs/test_walkthrough.py", "security/test_nothing_leaks.py",
+    "security/test_under_the_roles.py", "webhooks/test_partitions.py",
 )  # fmt: skip
 
 
