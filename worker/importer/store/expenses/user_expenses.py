@@ -27,7 +27,8 @@ _NEAR = timedelta(days=MAX_DAYS_OF_ANY)
 
 # The user's own expenses by what the user sees; rows of other sources by what the bank stated, so that they are
 # recognised whatever the user did to their expenses since. Rows are found by their own days, which are indexed, and
-# judged by those of what was last written to their expenses.
+# judged by those of what was last written to their expenses. OFFSET 0 and + 0 have twins looked up by what they stand
+# for: statistics know none of a new account, which then is read once for each row of the other source.
 _COUNTERPARTS = text(
     """SELECT e.id AS expense_id, e.amount, e.currency, e.expense_type, coalesce(e.notes, '') AS notes,
         e.spent_at AS spent_on, CAST(NULL AS bigint) AS twin_id, FALSE AS pending,
@@ -49,8 +50,8 @@ _COUNTERPARTS = text(
       AND b.expense_state IN ('own', 'linked', 'transfer') AND b.base_amount = ANY(CAST(:amounts AS numeric[]))
       AND b.effective_on BETWEEN CAST(:from_on AS date) - :led_days AND CAST(:to_on AS date) + :led_days
       AND b.base_spent_on BETWEEN :from_on AND :to_on
-      AND NOT EXISTS (SELECT 1 FROM bank_transactions w WHERE w.twin_id = b.id AND w.account_id = :account_id
-        AND w.expense_state IN ('twin', 'reverted'))
+      AND NOT EXISTS (SELECT 1 FROM bank_transactions w WHERE w.twin_id = b.id AND w.account_id + 0 = :account_id
+        AND w.expense_state IN ('twin', 'reverted') OFFSET 0)
     ORDER BY pending, expense_id, twin_id"""
 )
 
