@@ -5,13 +5,11 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, Self
 
-from sqlalchemy.exc import DBAPIError
-
 from worker.cli.failures import ExitCode
 from worker.cli.output import on_terminal, print_result, say, warn
 from worker.connections.connection_queries import list_accounts
 from worker.db.engine import Sessions
-from worker.db.trouble import is_away
+from worker.db.outage import once_it_answers
 from worker.inert_text import inert_lines
 from worker.process.interruption import when_stopped
 from worker.runs.run_queries import run_of
@@ -132,15 +130,12 @@ def fetched(run: dict[str, Any]) -> str:
 
 def _read(sessions: Sessions, run_id: uuid.UUID) -> dict[str, Any]:
     """Read a run, and wait for a database that is away, such as one that restarts: the run goes on after that."""
-    give_up_s = time.monotonic() + AWAY_S
-    while True:
-        try:
-            with sessions() as session:
-                return run_of(session, run_id)
-        except DBAPIError as error:
-            if not is_away(error) or time.monotonic() > give_up_s:
-                raise
-        time.sleep(POLL_S)
+
+    def read() -> dict[str, Any]:
+        with sessions() as session:
+            return run_of(session, run_id)
+
+    return once_it_answers(read, patience_s=AWAY_S, every_s=POLL_S)
 
 
 def _has_ended(run: dict[str, Any]) -> bool:

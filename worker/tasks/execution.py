@@ -8,7 +8,6 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from functools import partial
-from typing import TypeVar
 
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
@@ -17,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from worker.audit import acting_as
+from worker.db.outage import once_it_answers
 from worker.db.trouble import is_away, is_contention, keeps_everybody_out
 from worker.errors import (
     CancelRequestedError,
@@ -43,8 +43,6 @@ from worker.tasks.import_context import heavy_queue_is_consumed, import_context,
 from worker.tasks.open_connector import ConnectorOpener
 from worker.telemetry.logs import get_logger
 from worker.telemetry.tracing import note_outcome, span
-
-T = TypeVar("T")
 
 log = get_logger(__name__)
 
@@ -83,12 +81,14 @@ def execute_run(
         The outcome when this worker ended the run, otherwise None.
     """
     settings = runtime.settings
-    if light is not None and _once_it_answers(settings.lease_s, lambda: _is_for_others(runtime, run_id)):
+    # Without its message, the run would wait until the dispatcher sends another.
+    begin = partial(once_it_answers, patience_s=settings.lease_s, every_s=_RETRY_S, stopping=lambda: STOP.is_set)
+    if light is not None and begin(lambda: _is_for_others(runtime, run_id)):
         light.pass_on(run_id)
         log.info("run.passed_on", run_id=str(run_id))
         return None
     try:
-        claimed = _once_it_answers(settings.lease_s, lambda: _start(runtime, run_id, worker_name, per_user_here))
+        claimed = begin(lambda: _start(runtime, run_id, worker_name, per_user_here))
     except LostLeaseError as reason:
         log.info("run.not_claimed", run_id=str(run_id), reason=str(reason))
         return None
@@ -111,18 +111,6 @@ def execute_run(
         outcome = _work_and_close(runtime, claimed, keeper, light)
     point("before_ack")
     return outcome
-
-
-def _once_it_answers(patience_s: float, begin: Callable[[], T]) -> T:
-    """Wait for a database that is away; without its message, the run would wait until the dispatcher sends another."""
-    give_up_s = time.monotonic() + patience_s
-    while True:
-        try:
-            return begin()
-        except DBAPIError as error:
-            if not is_away(error) or STOP.is_set or time.monotonic() > give_up_s:
-                raise
-        time.sleep(_RETRY_S)
 
 
 def _is_for_others(runtime: Runtime, run_id: uuid.UUID) -> bool:
