@@ -103,16 +103,7 @@ def told_otherwise(
         told: The days of a delivery of whole days; None of any other, which proves by its coverage alone.
     """
     lines = _NewLines.of(new)
-    found = set[int]()
-    for row in rows:
-        row_on = row.days.stated_on
-        if row.state != State.POSTED or row_on is None:
-            continue
-        lines_on = set(lines.days_of(row, row_on))
-        is_held = coverage.must_have(row.days) and row_on in lines_on
-        if is_held or (told is not None and any(told.contradict(row_on, line_on) for line_on in lines_on)):
-            found.add(row.id)
-    return found
+    return {row.id for row in rows if _is_told_by(lines, row, coverage, told)}
 
 
 def lines_of_deleted(
@@ -121,18 +112,25 @@ def lines_of_deleted(
     """Return the new lines that tell rows otherwise whose expense the user deleted, each with such a row."""
     deleted = [row for row in rows if row.deleted_by_user]
     otherwise = told_otherwise(deleted, new, coverage, told) if deleted else set[int]()
+    each = [_NewLines.of([line]) for line in new] if otherwise else []
     found: dict[int, int] = {}
-    for row in deleted:
-        tell = (
-            place
-            for place, line in enumerate(new if row.id in otherwise else ())
-            if place not in found and told_otherwise([row], [line], coverage, told)
-        )
-        if (place := next(tell, None)) is not None:
+    for row in (row for row in deleted if row.id in otherwise):
+        tell = (place for place, line in enumerate(each) if _is_told_by(line, row, coverage, told))
+        if (place := next((place for place in tell if place not in found), None)) is not None:
             found[place] = row.id
     return [
         Suggestion(new_place=place, reason=Reason.MAYBE_HIDDEN, former_id=row_id) for place, row_id in found.items()
     ]
+
+
+def _is_told_by(lines: "_NewLines", row: StoredRow, coverage: Coverage, told: DaysTold | None) -> bool:
+    """Return whether new lines tell an undelivered row otherwise, though the delivery should have told it."""
+    row_on = row.days.stated_on
+    if row.state != State.POSTED or row_on is None:
+        return False
+    lines_on = set(lines.days_of(row, row_on))
+    is_held = coverage.must_have(row.days) and row_on in lines_on
+    return is_held or (told is not None and any(told.contradict(row_on, line_on) for line_on in lines_on))
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,9 +101,9 @@ def _touched(row: StoredRow) -> bool:
 
 def ask_about_legs(session: Session, target: WriteTarget, matches: Iterable[Match[TransferLeg, TransferLeg]]) -> None:
     """Ask the user whether pairs of rows are transfers."""
-    pairs = (
-        (one.id, other.id, match.reason if is_equal(one, other) else asked_because(one, other))
-        for match in matches
-        for one, other in [(match.left, match.right)]
-    )
+    pairs = ((match.left.id, match.right.id, _asked_because(match)) for match in matches)
     suggest(session, target.user_id, target.run_id, "transfer", pairs)
+
+
+def _asked_because(match: Match[TransferLeg, TransferLeg]) -> Reason:
+    return match.reason if is_equal(match.left, match.right) else asked_because(match.left, match.right)
