@@ -121,6 +121,27 @@ def test_check_and_init_name_what_is_pending(command, monkeypatch, database_url,
     assert command("db", "check").code == 0
 
 
+def test_tables_become_partitions_by_a_command_that_says_how_far_it_is(command, monkeypatch, database_url):
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    assert "does not say its revision" in command("db", "partition", "events").err
+    assert command("db", "init").code == 0
+    whole = "events: webhook_events, webhook_deliveries and webhook_attempts are whole tables"
+    assert command("db", "partition").out.splitlines()[0] == whole
+    wrong = command("db", "partition", "months")
+    assert (wrong.code, "'events', 'history'" in wrong.err) == (2, True)
+    planned = command("db", "partition", "events", "--dry-run")
+    assert planned.out.splitlines()[-1] == whole
+    done = command("db", "partition", "events")
+    assert done.out.splitlines()[:-1] == planned.out.splitlines()[:-1], "a dry run says the same steps"
+    assert " are in partitions, the newest is webhook_events_2" in done.out.splitlines()[-1]
+    assert command("db", "partition", "events") == (0, f"{done.out.splitlines()[-1]}\n", "")
+    (history,) = json.loads(command("db", "partition", "history", "--json").out)
+    assert (history["form"], history["newest"][:17]) == ("partitioned", "credential_audit_")
+    checked = command("db", "check")
+    assert (checked.code, checked.out.splitlines()[0]) == (0, "database, schema.sql and models agree")
+    assert command("db", "init").out == "the schema was complete; nothing changed\n"
+
+
 def test_roles_are_printed_and_made_with_log_ins_whose_passwords_are_shown_nowhere(
     command, monkeypatch, database_url, engine, tmp_path
 ):

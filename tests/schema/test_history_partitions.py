@@ -1,12 +1,12 @@
-"""The audit and the changes can lie in partitions by month: the audit stays append-only, and runs can be taken back."""
+"""The audit and the changes in partitions by month: the audit stays append-only, and runs can be taken back."""
 
 import pytest
 from sqlalchemy.exc import DBAPIError
 
 from tests.importer.bank import Harness
-from tests.partition_steps import HISTORY, take
 from worker.personal_data.traces import search
 from worker.runs.states import RunKind
+from worker.schema.partitions import PartitionGroup, partition, partition_steps
 
 FILES = "SELECT pg_relation_filenode(oid) FROM pg_class WHERE oid IN (SELECT tableoid FROM {} LIMIT 1)"
 PLACES = "SELECT DISTINCT tableoid FROM {}"
@@ -26,8 +26,7 @@ def test_the_audit_is_append_only_and_counted_in_partitions(harness, engine):
     harness.sql(OPENED, after="-2 days")
     harness.sql(OPENED, after="-92 days")
     file = harness.sql(FILES.format("credential_audit"))
-    for _ in take(engine, HISTORY):
-        harness.sql(OPENED, after="0 days")
+    partition(engine, PartitionGroup.HISTORY, on_step=lambda _step: harness.sql(OPENED, after="0 days"))
     assert harness.sql(FILES.format("credential_audit")) == file, "the file is that of before"
     harness.sql(OPENED, after="2 months")
     assert len(harness.sql(PLACES.format("credential_audit"))) == 2
@@ -43,7 +42,7 @@ def test_the_audit_is_append_only_and_counted_in_partitions(harness, engine):
     assert harness.sql("SELECT folded_openings FROM fold_credential_openings('', 10)") == [(1,)]
     assert harness.sql("SELECT forget_credential_openings(INTERVAL '90 days', 10)") == [(3,)]
     kept = "SELECT actor, count(*), sum((detail ->> 'times')::integer) FROM credential_audit GROUP BY 1 ORDER BY 1"
-    lines = len(HISTORY) + 1
+    lines = len(partition_steps(PartitionGroup.HISTORY)) + 1
     assert harness.sql(kept) == [
         ("cli:root", lines + 1, None),
         ("run:1", lines, None),
@@ -61,8 +60,7 @@ def test_runs_are_told_and_taken_back_whose_changes_lie_in_several_months(harnes
         harness.bank.change(row, description="Renamed")
     assert harness.refresh().counts.updated == 2
     before = harness.sql("SELECT id, decision, reason FROM bank_transaction_changes ORDER BY id")
-    for _ in take(engine, HISTORY):
-        pass
+    partition(engine, PartitionGroup.HISTORY)
     assert harness.sql("SELECT id, decision, reason FROM bank_transaction_changes ORDER BY id") == before
     harness.sql(
         "UPDATE bank_transaction_changes SET created_at = now() + INTERVAL '2 months' WHERE id = :id", id=before[-1].id

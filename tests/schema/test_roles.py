@@ -99,7 +99,7 @@ def test_the_readonly_role_reads_something_of_every_table_that_holds_no_content(
         unread = {table for table in OWN if not connection.scalar(may, {"table": table})}
     assert unread == {
         "bank_link_attempts", "bank_transactions", "bank_transaction_aliases", "bank_transaction_changes",
-        "idempotency_keys", "user_preferences", "webhook_inbox",
+        "idempotency_keys", "user_preferences", "webhook_event_keys", "webhook_inbox",
     }  # fmt: skip
 
 

@@ -5,19 +5,21 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from alembic import command
 from sqlalchemy import Engine, text
 
 from worker.db.engine import Sessions, open_engine
 from worker.errors import ConflictError
-from worker.migrations import upgrading
 from worker.migrations.chain import baseline_sql, open_chain
 from worker.migrations.state import Standing
 from worker.migrations.upgrading import Upgrade, initialise, inspect_schema, upgrade
 from worker.models import Base
+from worker.schema import apply
 from worker.schema.apply import apply_schema
 from worker.schema.catalog import CatalogTable, read_catalog
 from worker.schema.check import check_schema
 from worker.schema.compare import FINMIND
+from worker.schema.partitions import PartitionGroup, partition
 
 HEAD = open_chain().head
 
@@ -36,6 +38,10 @@ MOOD = 'op.execute("ALTER TABLE bank_connections ADD COLUMN mood TEXT")'
 FILL = "op.execute(\"UPDATE bank_connections SET mood = 'calm' WHERE mood IS NULL\")"
 INDEX = """with op.get_context().autocommit_block():
         op.execute("CREATE INDEX CONCURRENTLY IF NOT EXISTS idx_bank_connections_mood ON bank_connections(mood)")"""
+INDEX_OF_EVENTS = """from worker.migrations.indexes import build_index
+
+    op.execute("ALTER TABLE webhook_events ADD COLUMN mood TEXT")
+    build_index("idx_webhook_events_mood", "webhook_events", "(mood) WHERE mood IS NOT NULL")"""
 BROKEN = 'op.execute("ALTER TABLE bank_connections ADD COLUMN half TEXT; SELECT 1 / 0")'
 
 
@@ -120,15 +126,25 @@ def test_the_revisions_set_the_same_storage_as_schema_sql(engine: Engine, empty_
     assert _storage(empty_engine) == expected
 
 
-def test_the_baseline_runs_as_a_revision_of_its_own(empty_engine: Engine) -> None:
-    from alembic import command
-
+def test_every_revision_since_there_are_partitions_runs_on_them(empty_engine: Engine, later) -> None:
+    """When this fails, a revision suits whole tables alone: docs/operator/upgrade.md says what suits both."""
     config = open_chain().config
     with empty_engine.connect() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-    assert inspect_schema(empty_engine).standing is Standing.CURRENT
+        command.upgrade(config, "r0047")
+    for group in PartitionGroup:
+        partition(empty_engine, group)
+    assert upgrade(empty_engine).revision == HEAD
     assert check_schema(empty_engine, Base.metadata) == []
+    assert not initialise(empty_engine)
+    upgrade(empty_engine, open_chain(later(INDEX_OF_EVENTS)))
+    with empty_engine.connect() as connection:
+        valid = text(
+            "SELECT bool_and(indisvalid), count(*) - (SELECT count(*) FROM pg_inherits"
+            " WHERE inhparent = 'webhook_events'::regclass) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
+            " WHERE relname LIKE 'idx_webhook_events_mood%'"
+        )
+        assert tuple(connection.execute(valid).one()) == (True, 1), "on each partition, and on the whole table"
 
 
 @pytest.mark.parametrize("fixture", ["empty_engine", "finmind_engine"])
@@ -188,9 +204,9 @@ def test_an_upgrade_that_stopped_half_way_goes_on_where_it_was(engine: Engine, l
 def test_a_writer_in_the_way_goes_first_and_ends_the_upgrade_with_a_sentence_when_it_stays(
     engine: Engine, later: Callable[..., Path], monkeypatch
 ) -> None:
-    monkeypatch.setattr(upgrading, "_PAUSES_S", (1.0, 2.0))
+    monkeypatch.setattr(apply, "PAUSES_S", (1.0, 2.0))
     pauses_s: list[float] = []
-    monkeypatch.setattr(upgrading.time, "sleep", lambda pause_s: pauses_s.append(pause_s) or writer.rollback())
+    monkeypatch.setattr(apply.time, "sleep", lambda pause_s: pauses_s.append(pause_s) or writer.rollback())
     upgrade(engine)
     impatient = "op.execute(\"SET lock_timeout = '50ms'\")\n    "
     revisions = [impatient + INDEX.replace("(mood)", "(updated_at)"), impatient + MOOD]
@@ -199,7 +215,7 @@ def test_a_writer_in_the_way_goes_first_and_ends_the_upgrade_with_a_sentence_whe
         assert upgrade(engine, open_chain(later(*revisions[:1]))).applied == ("r9001",)
         assert pauses_s == [1.0]
         assert writer.scalars(text("SELECT DISTINCT indisvalid FROM pg_index")).all() == [True]
-        monkeypatch.setattr(upgrading.time, "sleep", pauses_s.append)
+        monkeypatch.setattr(apply.time, "sleep", pauses_s.append)
         writer.execute(text("UPDATE bank_connections SET updated_at = now()"))
         with pytest.raises(ConflictError, match=r"r9002 did not go through.*lock timeout"):
             upgrade(engine, open_chain(later(*revisions)))

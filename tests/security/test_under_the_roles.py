@@ -18,6 +18,7 @@ from worker.credentials import generate_key
 from worker.db.engine import Sessions
 from worker.local.redis import free_port
 from worker.runtime import close_process_runtime, open_runtime, runtime
+from worker.schema.partitions import PartitionGroup, partition
 from worker.schema.roles import DatabaseRole, LogIn, apply_roles
 from worker.settings import Settings
 from worker.tasks.execution import execute_run
@@ -52,6 +53,12 @@ def settings_of(database_url: str, redis_url: str, engine: Engine, tmp_path) -> 
             connection.exec_driver_sql(f"DROP ROLE {login.name}")
 
 
+@pytest.fixture(params=["whole tables", "partitions"])
+def _both_forms(request, engine: Engine) -> None:
+    for group in PartitionGroup if request.param == "partitions" else ():
+        partition(engine, group)
+
+
 @pytest.fixture
 def api(settings_of, user_id: int) -> Iterator[TestClient]:
     from worker.api.app import create_app
@@ -72,6 +79,7 @@ def execute(settings_of):
     return run
 
 
+@pytest.mark.usefixtures("settings_of", "_both_forms")
 def test_a_connection_is_made_imported_reverted_and_removed(api: TestClient, execute, sessions: Sessions) -> None:
     made = api.post("/bank-connections/connections", json={"connector_name": "mock", "config": {"rows": 30}})
     assert made.status_code == 201, made.text
@@ -95,6 +103,7 @@ def test_a_connection_is_made_imported_reverted_and_removed(api: TestClient, exe
         assert session.scalar(text("SELECT count(*) FROM expenses")) == 0
 
 
+@pytest.mark.usefixtures("settings_of", "_both_forms")
 def test_everything_that_beat_sends_runs_with_the_workers_role(
     settings_of, redis_url: str, monkeypatch, sessions: Sessions, user_id: int
 ) -> None:

@@ -73,6 +73,10 @@ CASES = {
         {"finmind_rejections_unresolved": "100+0x200"},
     ),
     "FinmindEventsWait": ({"finmind_oldest_event_seconds": "301+0x200"}, {"finmind_oldest_event_seconds": "10+0x200"}),
+    "FinmindPartitionsMissing": (
+        {'finmind_coming_partition_seconds{table="webhook_events"}': "604799+0x200"},
+        {'finmind_coming_partition_seconds{table="webhook_events"}': "1814400+0x200"},
+    ),
     "FinmindProviderSlow": (
         buckets("finmind_provider_request_seconds", 'connector="plaid",', SLOW),
         buckets("finmind_provider_request_seconds", 'connector="plaid",', FAST),

@@ -55,7 +55,18 @@ def test_a_broker_that_is_down_is_a_metric(sessions):
 
 def test_labels_are_a_bounded_set():
     labels = {label for gauge in GAUGES for label in gauge.labels}
-    assert labels <= {"connector", "status", "kind", "code", "quantile", "decision", "endpoint", "state", "component"}
+    assert labels <= {
+        "connector",
+        "status",
+        "kind",
+        "code",
+        "quantile",
+        "decision",
+        "endpoint",
+        "state",
+        "component",
+        "table",
+    }
 
 
 def test_events_that_wait_are_seen_alone_and_in_batches(sessions, user_id, values):

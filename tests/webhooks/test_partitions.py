@@ -1,28 +1,37 @@
-"""Events, deliveries and attempts can lie in partitions by week: made beside everybody who writes, dropped by the week.
+"""Events, deliveries and attempts in partitions by week: made beside everybody who writes, dropped by the week.
 
 docs/decisions/0018-partitions.md says when that pays, and why the tables of each week have foreign keys of their own.
+What maintenance does is done with the rights of its role.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
+from itertools import count
 from zipfile import ZipFile
 
 import pytest
-from sqlalchemy import Engine, text
+import redis
+from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
-from tests.partition_steps import EVENTS, take
+from tests import roles
 from tests.webhooks.conftest import NO_BREAKER, reply
+from worker.db.engine import open_engine
+from worker.errors import ConflictError
 from worker.personal_data.archive import archive
 from worker.runs.retention.pace import RemovalPace
+from worker.runs.retention.partitions import change_partitions, make_coming_partitions
+from worker.schema.partitions import PartitionGroup, PartitionStep, partition, partition_states, partition_steps
+from worker.schema.roles import apply_roles
+from worker.status import concerns, read_status
+from worker.status.prometheus import exposition
 from worker.webhooks.delivery_queries import DeliveryFilter, attempts, deliveries, events
 from worker.webhooks.replay import replay_event
 from worker.webhooks.retention import prune
 
 WHOLE = ("webhook_attempts", "webhook_deliveries", "webhook_events")
-AHEAD = 4
-
 FILES = """
     SELECT pg_relation_filenode(c.oid) FROM pg_class c LEFT JOIN pg_inherits ON inhrelid = c.oid
     WHERE c.relname = ANY(:whole) AND c.relkind = 'r' OR pg_get_expr(c.relpartbound, c.oid) LIKE '%MINVALUE%'
@@ -41,66 +50,112 @@ LATER = """
     FROM webhook_events ORDER BY sequence LIMIT 1
 """
 PLACES = "SELECT DISTINCT right(tableoid::regclass::text, 8) FROM {} ORDER BY 1"
-MAKE, DROP = "SELECT make_event_weeks(:ahead)", "SELECT drop_event_week(:before_at)"
 WEEKS = (
     "SELECT right(inhrelid::regclass::text, 8) FROM pg_inherits WHERE inhparent = CAST(:whole AS regclass) ORDER BY 1"
 )
 
 
+PACE = RemovalPace(wait=lambda _seconds: None)
+
+
+class StoppedError(Exception):
+    """The command is stopped here."""
+
+
+def stopping_before(number: int) -> Callable[[PartitionStep], None]:
+    """Stop before this step; 0: never."""
+    steps = count(1)
+
+    def stop(_step: PartitionStep) -> None:
+        if next(steps) == number:
+            raise StoppedError
+
+    return stop
+
+
 @pytest.fixture
-def steps(engine: Engine) -> Iterator[str]:
-    """Take one step after the other, so that what is done between them meets each state on the way."""
-
-    return take(engine, EVENTS)
-
-
-@pytest.fixture
-def partitioned(engine: Engine, steps: Iterator[str]) -> Engine:
-    """Take all steps at once."""
-    for _ in steps:
-        pass
+def partitioned(engine: Engine) -> Engine:
+    """Take all steps at once, and go on with the roles."""
+    apply_roles(engine, [])
+    partition(engine, PartitionGroup.EVENTS)
+    roles.watch(engine)
+    engine.dispose()
     return engine
-
-
-@pytest.fixture
-def maintenance(partitioned: Engine) -> Iterator[Callable[[str], int]]:
-    """Call a function as somebody who owns no table and may call these two."""
-    role = f"maintenance_{partitioned.url.database}"
-
-    def call(statement: str, **values: object) -> int:
-        with partitioned.begin() as connection:
-            connection.exec_driver_sql(f"SET LOCAL ROLE {role}")
-            return int(connection.execute(text(statement), values).scalar_one())
-
-    with partitioned.begin() as connection:
-        connection.exec_driver_sql(f"CREATE ROLE {role}")
-        for function in ("make_event_weeks(INTEGER)", "drop_event_week(TIMESTAMPTZ)"):
-            connection.exec_driver_sql(f"GRANT EXECUTE ON FUNCTION {function} TO {role}")
-    yield call
-    with partitioned.begin() as connection:
-        connection.exec_driver_sql(f"DROP OWNED BY {role}; DROP ROLE {role}")
 
 
 def week_of(at: datetime) -> str:
     return f"{at - timedelta(days=at.weekday()):%Y%m%d}"
 
 
-def test_tables_become_partitions_beside_deliveries(  # noqa: PLR0917 - fixtures
-    receiver, add_subscription, publish, deliver, rows, execute, steps
+def test_tables_become_partitions_beside_deliveries_wherever_the_command_was_stopped(  # noqa: PLR0917 - fixtures
+    engine, receiver, add_subscription, publish, deliver, rows, execute
 ):
     add_subscription(receiver.url)
     publish(dedup_key="before")
     deliver()
-    execute("UPDATE webhook_attempts SET event_id = NULL")  # as a worker of the version before leaves it
+    execute("UPDATE webhook_attempts SET event_id = NULL, started_at = now() - INTERVAL '1 day'")  # as 0.3.0 leaves it
     files = rows(FILES, whole=list(WHOLE))
-    for number, step in enumerate(steps, 1):
-        for key in (f"step {number}", f"step {number}", "before"):
-            publish(dedup_key=key)
-        assert deliver().delivered == 1, step
-    made = 1 + len(EVENTS)
-    assert len(receiver.received) == made
+    for number in range(len(partition_steps(PartitionGroup.EVENTS)), -1, -1):
+        stop = stopping_before(number)
+
+        def work_on(step, stop=stop) -> None:
+            made = len(receiver.received)
+            for key in (f"event {made}", f"event {made}", "before"):
+                publish(dedup_key=key)
+            assert deliver().delivered == 1, step
+            stop(step)
+
+        with pytest.raises(StoppedError) if number else nullcontext():
+            partition(engine, PartitionGroup.EVENTS, on_step=work_on)
+    partition(engine, PartitionGroup.EVENTS, on_step=lambda _step: pytest.fail("it was done"))
+    made = len(receiver.received)
     assert rows(CHAINS) == [(made,) * 6], "each event with its delivery and its attempt"
     assert rows(FILES, whole=list(WHOLE)) == files, "the files of the tables are those of before: nothing was copied"
+
+
+@pytest.mark.usefixtures("user_id")
+def test_bounds_that_a_killed_command_left_are_taken_back_before_they_refuse_an_event(engine, rows, sessions):
+    event = (
+        "INSERT INTO webhook_events (id, user_id, type, api_version, data)"
+        " SELECT first_event_id(now() + INTERVAL '3 weeks'), id, 'x', '1', '{}' FROM users"
+    )
+    with pytest.raises(StoppedError):
+        partition(engine, PartitionGroup.EVENTS, on_step=stopping_before(5))
+    with pytest.raises(DBAPIError, match="ck_first_partition"):
+        rows(event)
+    with engine.connect() as connection:
+        said = [state.sentence() for state in partition_states(connection)]
+    assert said[0].endswith("on their way to partitions; `finmind-worker db partition events` goes on")
+    assert said[1].endswith("are whole tables")
+    make_coming_partitions(sessions)
+    assert rows(f"{event} RETURNING 1") == [(1,)]
+
+
+OF_RANDOM_ID = """
+    INSERT INTO webhook_events (id, user_id, type, api_version, data)
+    SELECT 'f0000000-0000-4000-8000-000000000000', id, 'x', '1', '{}' FROM users
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "role", "says"),
+    [
+        ("UPDATE webhook_attempts SET event_id = NULL", None, "a worker of 0.3.0 or older made an attempt"),
+        (OF_RANDOM_ID, None, "1 events have ids that do not follow time"),
+        ("SELECT 1", "pg_monitor", "this log-in does not own the tables"),
+    ],
+)
+def test_what_is_in_the_way_of_partitions_is_said_before_anything_is_changed(  # noqa: PLR0917 - fixtures
+    engine, receiver, add_subscription, publish, deliver, execute, change, role, says
+):
+    add_subscription(receiver.url)
+    publish()
+    deliver()
+    execute(change)
+    as_role = open_engine(engine.url.update_query_dict({"options": f"-c role={role or 'none'}"}))
+    with pytest.raises(ConflictError, match=says):
+        partition(as_role, PartitionGroup.EVENTS, on_step=lambda _step: pytest.fail("nothing may be changed"))
+    as_role.dispose()
 
 
 @pytest.mark.usefixtures("partitioned")
@@ -135,7 +190,10 @@ def test_a_person_finds_their_events_in_partitions(  # noqa: PLR0917 - fixtures
     assert [exported.read(f"{table}.jsonl").count(b"\n") for table in WHOLE] == [3, 3, 2]
     execute("UPDATE webhook_events SET occurred_at = now() - INTERVAL '2 days' WHERE id = :id", id=old_id)
     execute("UPDATE webhook_deliveries SET finished_at = now() - INTERVAL '2 days' WHERE event_id = :id", id=old_id)
-    assert prune(sessions, keep_days=1, pace=RemovalPace(wait=lambda _seconds: None)) == 1
+    assert prune(sessions, keep_days=1, pace=PACE) == 0, "a week goes as a whole, once all of it is old"
+    execute("UPDATE webhook_events SET occurred_at = now() - INTERVAL '9 days' WHERE id = :id", id=old_id)
+    execute("UPDATE webhook_deliveries SET finished_at = now() - INTERVAL '9 days' WHERE event_id = :id", id=old_id)
+    assert prune(sessions, keep_days=1, pace=PACE) == 1
     assert rows(CHAINS) == [(2, 2, 2, 1, 2, 2)], "an old event goes with all that it had; the other was sent twice"
     execute("DELETE FROM users")
     for table in (*WHOLE, "webhook_event_keys"):
@@ -143,7 +201,7 @@ def test_a_person_finds_their_events_in_partitions(  # noqa: PLR0917 - fixtures
 
 
 def test_weeks_come_and_go_and_none_goes_in_which_a_delivery_waits(  # noqa: PLR0917 - fixtures
-    receiver, add_subscription, publish, deliver, rows, execute, maintenance
+    partitioned, sessions, receiver, add_subscription, publish, deliver, rows, execute
 ):
     add_subscription(receiver.url)
     publish(dedup_key="before")
@@ -152,23 +210,25 @@ def test_weeks_come_and_go_and_none_goes_in_which_a_delivery_waits(  # noqa: PLR
 
     # Each week is a partition of its own; what nobody made in time is in the default one, and arrives as well.
     now = datetime.now(UTC)
-    coming, unforeseen = now + timedelta(weeks=2), now + timedelta(weeks=AHEAD + 2)
+    coming, unforeseen = now + timedelta(weeks=3), now + timedelta(weeks=6)
     receiver.answer = lambda _request: reply(503)
     for at in (coming, unforeseen):
         execute(LATER, at=at)
     deliver(breaker=NO_BREAKER)
     for table in WHOLE:
         assert rows(PLACES.format(table)) == [(first,), (week_of(coming),), ("_default",)]
-    with pytest.raises(DBAPIError, match="must be owner"):
-        maintenance("DROP TABLE webhook_events_default")
-    maintenance(MAKE, ahead=AHEAD + 3)
+    with pytest.raises(DBAPIError, match="must be owner"), partitioned.begin() as connection:
+        connection.exec_driver_sql("SET LOCAL ROLE finmind_worker; DROP TABLE webhook_events_default")
+    with partitioned.begin() as connection:
+        connection.exec_driver_sql("LOCK TABLE webhook_events")
+        assert change_partitions(sessions, "make_event_weeks", 7) == 0, "it gives way, and the next pass makes them"
+    assert change_partitions(sessions, "make_event_weeks", 7) == 2
     made_weeks = rows(WEEKS, whole="webhook_events")
     assert (week_of(unforeseen + timedelta(weeks=1)),) in made_weeks
     assert (week_of(unforeseen),) not in made_weeks, "its rows are in the default partition and stay there"
 
     # A week goes when it is old and nothing in it waits, its three tables at once. What is in other weeks stays.
-    ended = coming - timedelta(days=coming.weekday())
-    while maintenance(DROP, before_at=ended):
+    while change_partitions(sessions, "drop_event_week", coming - timedelta(days=coming.weekday())):
         pass
     kept = [week for week in made_weeks if week[0] >= week_of(coming)]
     assert [rows(WEEKS, whole=table) for table in WHOLE] == [kept] * 3
@@ -176,11 +236,22 @@ def test_weeks_come_and_go_and_none_goes_in_which_a_delivery_waits(  # noqa: PLR
     publish(dedup_key="before")
     assert rows(CHAINS)[0][0] == 2, "a key outlives its event"
     later = unforeseen + timedelta(weeks=4)
-    while maintenance(DROP, before_at=later):
+    while change_partitions(sessions, "drop_event_week", later):
         pass
     assert rows(WEEKS, whole="webhook_events") == [(week_of(coming),), ("_default",)], "a delivery of that week waits"
     receiver.answer = lambda _request: reply(200)
     execute("UPDATE webhook_deliveries SET next_attempt_at = now()")
     assert deliver(breaker=NO_BREAKER).delivered == 2
-    assert maintenance(DROP, before_at=later) == 1
+    assert change_partitions(sessions, "drop_event_week", later) == 1
     assert rows(PLACES.format("webhook_attempts")) == [("_default",)]
+
+    # An operator sees that none is coming, and that the next pass made some.
+    def said() -> tuple[list[str], bool]:
+        with redis.Redis.from_url("redis://127.0.0.1:1/0") as nobody:
+            with sessions() as session:
+                words = concerns(read_status(session, nobody))
+            return words, "finmind_coming_partition_seconds" in exposition(sessions, nobody).decode()
+
+    assert said() == (["1 partitioned table has coming partitions for less than a week"], True)
+    make_coming_partitions(sessions)
+    assert said() == ([], True)

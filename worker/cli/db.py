@@ -19,7 +19,7 @@ from worker.cli.output import JsonFlag, print_json, say, say_each
 from worker.cli.progress import progress
 from worker.cli.workspace import workspace
 from worker.db.engine import open_engine
-from worker.errors import InvalidRequestError
+from worker.errors import ConflictError, InvalidRequestError
 from worker.migrations.state import SchemaState, Standing
 from worker.migrations.upgrading import Upgrade, initialise, inspect_schema
 from worker.migrations.upgrading import upgrade as upgrade_schema
@@ -28,6 +28,8 @@ from worker.process.interruption import when_stopped
 from worker.recovery.after_restore import check_after_restore
 from worker.recovery.restore_facts import RestoreOptions
 from worker.schema.check import check_schema
+from worker.schema.partitions import Form, PartitionGroup, PartitionStep, partition_states
+from worker.schema.partitions import partition as partition_tables
 from worker.schema.roles import DatabaseRole, LogIn, apply_roles, read_login, role_differences, roles_sql
 from worker.telemetry.logs import get_logger, setup_logging
 
@@ -135,11 +137,14 @@ def check(
         differences = inspect_schema(engine).sentences() + check_schema(engine, Base.metadata)
         with engine.connect() as connection:
             differences += role_differences(connection)
+            states = partition_states(connection)
             connection.rollback()
+    differences += [state.sentence() for state in states if state.form is Form.BEGUN]
     if as_json:
         print_json({"differences": differences})
     else:
-        say_each(differences or ["database, schema.sql and models agree"])
+        partitioned = [state.sentence() for state in states if state.form is Form.PARTITIONED]
+        say_each(differences or ["database, schema.sql and models agree", *partitioned])
     raise typer.Exit(ExitCode.FAILED if differences else ExitCode.DONE)
 
 
@@ -154,6 +159,47 @@ def _check_restored(options: RestoreOptions, *, as_json: bool) -> None:
         if options.dry_run:
             say("nothing was changed")
     raise typer.Exit(ExitCode.IN_PART if left else ExitCode.DONE)
+
+
+@app.command()
+def partition(
+    tables: Annotated[
+        PartitionGroup | None, typer.Argument(help="What is to be partitioned. Without it: how far each is.")
+    ] = None,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the steps, or what is in the way.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Turn whole tables into partitions by time, which maintenance then makes and drops. There is no way back.
+
+    `events` are events, deliveries and attempts, by week; `history` is the audit and the changes of transactions, by
+    month. Everybody goes on working; a command that was stopped goes on when it is run again. Workers and API of 0.3.0
+    must be gone: they cannot write into partitions.
+    """
+    with _engine() as engine:
+        steps = [] if tables is None else _partition(engine, tables, dry_run=dry_run, silent=as_json)
+        with engine.connect() as connection:
+            states = [state for state in partition_states(connection) if tables in (None, state.group)]
+    if as_json:
+        print_json([asdict(state) | ({"steps": steps} if dry_run else {}) for state in states])
+    else:
+        say_each(state.sentence() for state in states)
+
+
+def _partition(engine: Engine, tables: PartitionGroup, *, dry_run: bool, silent: bool) -> list[str]:
+    """Take the steps, or say which would be taken; return what was done or would be."""
+    taken: list[str] = []
+
+    def take(step: PartitionStep) -> None:
+        taken.append(step.says)
+        if not silent:
+            say_each([f"{len(taken)}. {step.says}"], indent=3)
+
+    if not_current := inspect_schema(engine).sentences():
+        raise ConflictError("; ".join(not_current))
+    with when_stopped(_GOES_ON):
+        partition_tables(engine, tables, on_step=take, dry_run=dry_run)
+    return taken
 
 
 _LOGINS = {role.removeprefix("finmind_"): role for role in DatabaseRole}

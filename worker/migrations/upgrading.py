@@ -1,26 +1,23 @@
 """Upgrades a database to the newest revision, one process at a time."""
 
 import copy
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from psycopg2.errors import DatabaseError, LockNotAvailable
+from psycopg2.errors import DatabaseError
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
 from worker.errors import ConflictError
 from worker.migrations.chain import Chain, baseline_sql, open_chain
 from worker.migrations.state import SchemaState, Standing, migration_context, read_state
-from worker.schema.apply import create_missing, drop_half_built_indexes, schema_locked, schema_sql
+from worker.schema.apply import create_missing, drop_half_built_indexes, patiently, schema_locked, schema_sql
 from worker.schema.check import database_differences
 from worker.schema.roles import grant_again
 
-_PAUSES_S = (5.0,) * 20
-"""How long writers go first after each wait for a lock that was in vain (s). An import may write for minutes."""
 _NAMED = 5
 """Differences that a refusal names; `db check` lists all."""
 
@@ -136,25 +133,23 @@ def _stamp(connection: Connection, chain: Chain, revision: str) -> None:
 
 
 def _run(connection: Connection, chain: Chain, on_revision: Callable[[str], None]) -> None:
-    """Apply what is pending. Where a writer is in the way, everybody else goes first and it is tried again."""
+    """Apply what is pending."""
     configured = _on(connection, chain.config, on_revision)
-    for pause_s in (*_PAUSES_S, None):
-        try:
-            drop_half_built_indexes(connection)
-            command.upgrade(configured, "head")
-        except DBAPIError as error:
-            if error.connection_invalidated or not isinstance(error.orig, DatabaseError):
-                raise
-            connection.rollback()
-            if pause_s is None or not isinstance(error.orig, LockNotAvailable):
-                stopped_at = read_state(connection, chain).pending[0]
-                raise ConflictError(
-                    f"revision {stopped_at} did not go through, the ones before it did:"
-                    f" {error.orig.diag.message_primary}; `finmind-worker db upgrade` goes on from there"
-                ) from error
-            time.sleep(pause_s)
-        else:
-            return
+
+    def apply() -> None:
+        drop_half_built_indexes(connection)
+        command.upgrade(configured, "head")
+
+    try:
+        patiently(connection, apply)
+    except DBAPIError as error:
+        if error.connection_invalidated or not isinstance(error.orig, DatabaseError):
+            raise
+        stopped_at = read_state(connection, chain).pending[0]
+        raise ConflictError(
+            f"revision {stopped_at} did not go through, the ones before it did:"
+            f" {error.orig.diag.message_primary}; `finmind-worker db upgrade` goes on from there"
+        ) from error
 
 
 def _on(connection: Connection, config: Config, on_revision: Callable[[str], None]) -> Config:

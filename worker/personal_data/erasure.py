@@ -234,15 +234,16 @@ _FORGET_BANK = tuple(
     )
 )
 _ROOTS = (
-    "webhook_event_batches", "webhook_inbox", "webhook_events", "webhook_subscriptions", "bank_match_suggestions",
-    "bank_connections", "bank_accounts", "bank_link_attempts", "idempotency_keys", "user_preferences",
+    "webhook_event_batches", "webhook_inbox", "webhook_events", "webhook_event_keys", "webhook_subscriptions",
+    "bank_match_suggestions", "bank_connections", "bank_accounts", "bank_link_attempts", "idempotency_keys",
+    "user_preferences",
 )  # fmt: skip
 """The tables from which everything else of a person is deleted by cascade."""
 
 _REFERENCES = """
     SELECT k.conrelid::regclass::text AS table_name, a.attname AS column_name
     FROM pg_constraint k JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1]
-    WHERE k.confrelid = to_regclass('users') AND k.contype = 'f'"""
+    WHERE k.confrelid = to_regclass('users') AND k.contype = 'f' AND k.conparentid = 0"""
 _REFERRING = text(f"{_REFERENCES} AND k.confdeltype IN ('a', 'r')")
 _REFERRING_READABLE = text(
     f"{_REFERENCES} AND k.confdeltype IN ('a', 'c', 'r') AND has_table_privilege(k.conrelid, 'SELECT') ORDER BY 1"

@@ -121,8 +121,9 @@ TABLES: tuple[PersonalTable, ...] = (
 PASSING: Mapping[str, str] = {
     "idempotency_keys": _USERS,
     "webhook_event_batches": _USERS,
+    "webhook_event_keys": _USERS,
 }
-"""Rows about people that live for seconds or two days and repeat what other tables hold: erased, not exported."""
+"""Rows about people that repeat what other tables hold, or live for seconds or two days: erased, not exported."""
 
 IMPERSONAL = frozenset(
     {

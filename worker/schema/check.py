@@ -2,14 +2,15 @@
 
 import re
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Connection, Engine, MetaData, text
 
-from worker.schema.apply import schema_sql
+from worker.schema.apply import run_sql, schema_sql
 from worker.schema.catalog import Catalog, CatalogTable, read_catalog
 from worker.schema.compare import differences, exact_differences
+from worker.schema.partitions import Form, PartitionGroup, partition_states, run_partition_steps
 
 _FUNCTIONS = re.compile(r"^CREATE OR REPLACE FUNCTION \w+\(\) RETURNS uuid .*?^\$\$;", re.MULTILINE | re.DOTALL)
 
@@ -21,12 +22,12 @@ def check_schema(engine: Engine, metadata: MetaData) -> list[str]:
     ours know of.
     """
     expected = _expected(engine, schema_sql())
-    return _database_differences(engine, expected) + _model_differences(engine, metadata, expected)
+    return _database_differences(engine, schema_sql(), expected) + _model_differences(engine, metadata, expected)
 
 
 def database_differences(engine: Engine, sql: str) -> list[str]:
     """Compare the database alone with what `sql`, a version of schema.sql, describes."""
-    return _database_differences(engine, _expected(engine, sql))
+    return _database_differences(engine, sql, _expected(engine, sql))
 
 
 def check_models(engine: Engine, metadata: MetaData) -> list[str]:
@@ -34,10 +35,14 @@ def check_models(engine: Engine, metadata: MetaData) -> list[str]:
     return _model_differences(engine, metadata, _expected(engine, schema_sql()))
 
 
-def _database_differences(engine: Engine, expected: Catalog) -> list[str]:
+def _database_differences(engine: Engine, sql: str, expected: Catalog) -> list[str]:
+    """Compare the database with what is expected; where it has partitions, with what `sql` becomes in their steps."""
     with engine.connect() as connection:
+        partitioned = [state.group for state in partition_states(connection) if state.form is Form.PARTITIONED]
         actual = read_catalog(connection, connection.scalar(text("SELECT current_schema()")) or "public")
         connection.rollback()
+    if partitioned:
+        expected = _expected(engine, sql, partitioned)
     return differences(expected, actual, found_name="the database")
 
 
@@ -66,8 +71,13 @@ def _create_models(connection: Connection, metadata: MetaData) -> None:
     metadata.create_all(connection)
 
 
-def _expected(engine: Engine, sql: str) -> Catalog:
-    return _catalog_of(engine, lambda connection: connection.exec_driver_sql(sql))
+def _expected(engine: Engine, sql: str, partitioned: Collection[PartitionGroup] = ()) -> Catalog:
+    def create(connection: Connection) -> None:
+        run_sql(connection, sql)
+        for group in partitioned:
+            run_partition_steps(connection, group)
+
+    return _catalog_of(engine, create)
 
 
 def _catalog_of(engine: Engine, create: Callable[[Connection], object]) -> Catalog:

@@ -54,7 +54,7 @@ BEGIN
   FOR thing IN
     SELECT c.oid::regclass AS name FROM pg_class c
     WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
-      AND (c.relname ~ '^(bank|webhook|institution)_' OR c.relname IN (
+      AND (c.relname ~ '^(bank|webhook|institution|credential_audit)_' OR c.relname IN (
         'connection_warnings', 'provider_notices', 'provider_webhook_keys', 'run_activity', 'worker_heartbeats',
         'credential_audit', 'reminder_deliveries', 'idempotency_keys', 'user_preferences', 'finmind_worker_schema'))
       AND c.relowner <> 'finmind_migrate'::regrole AND pg_has_role(c.relowner, 'USAGE')
@@ -66,7 +66,9 @@ BEGIN
     WHERE p.pronamespace = current_schema()::regnamespace
       AND p.proname IN ('credential_audit_is_append_only', 'credential_audit_stays_counted',
         'credential_audit_counts_only', 'finmind_uuid7',
-        'forget_credential_openings', 'fold_credential_openings', 'fold_audit_of_gone_users')
+        'forget_credential_openings', 'fold_credential_openings', 'fold_audit_of_gone_users',
+        'webhook_event_takes_its_key', 'first_event_id', 'may_change_partitions', 'newest_partition_at',
+        'make_event_tables', 'make_event_weeks', 'make_history_months', 'drop_event_week', 'forget_partition_bounds')
       AND p.proowner <> 'finmind_migrate'::regrole AND pg_has_role(p.proowner, 'USAGE')
   LOOP
     EXECUTE 'ALTER FUNCTION ' || thing.name || ' OWNER TO finmind_migrate';
@@ -130,6 +132,7 @@ BEGIN
       ('finmind_worker', 'worker_heartbeats', 'SELECT, INSERT, UPDATE, DELETE'),
       ('finmind_worker', 'webhook_subscriptions', 'SELECT, INSERT, UPDATE, DELETE'),
       ('finmind_worker', 'webhook_events', 'SELECT, INSERT, UPDATE, DELETE'),
+      ('finmind_worker', 'webhook_event_keys', 'SELECT, DELETE'),
       ('finmind_worker', 'webhook_inbox', 'SELECT, INSERT, UPDATE, DELETE'),
       ('finmind_worker', 'webhook_event_batches', 'SELECT, INSERT, UPDATE, DELETE'),
       ('finmind_worker', 'webhook_deliveries', 'SELECT, INSERT, UPDATE, DELETE'),
@@ -163,6 +166,7 @@ BEGIN
       ('finmind_api', 'worker_heartbeats', 'SELECT'),
       ('finmind_api', 'webhook_subscriptions', 'SELECT, INSERT, UPDATE'),
       ('finmind_api', 'webhook_events', 'SELECT, INSERT'),
+      ('finmind_api', 'webhook_event_keys', 'SELECT'),
       ('finmind_api', 'webhook_inbox', 'SELECT'),
       ('finmind_api', 'webhook_event_batches', 'SELECT, INSERT'),
       ('finmind_api', 'webhook_deliveries', 'SELECT, INSERT, UPDATE'),
@@ -242,7 +246,17 @@ BEGIN
       -- Ids that rows are given before they are written.
       ('finmind_worker', 'bank_transactions_id_seq', 'USAGE'),
       ('finmind_worker', 'expenses_id_seq', 'USAGE'),
-      ('finmind_api', 'expenses_id_seq', 'USAGE')
+      ('finmind_api', 'expenses_id_seq', 'USAGE'),
+      -- Tables in partitions have no identity, whose numbers need no right.
+      ('finmind_worker', 'webhook_events_sequence_seq', 'USAGE'),
+      ('finmind_worker', 'webhook_deliveries_id_seq', 'USAGE'),
+      ('finmind_worker', 'webhook_attempts_id_seq', 'USAGE'),
+      ('finmind_worker', 'bank_transaction_changes_id_seq', 'USAGE'),
+      ('finmind_worker', 'credential_audit_id_seq', 'USAGE'),
+      ('finmind_api', 'webhook_events_sequence_seq', 'USAGE'),
+      ('finmind_api', 'webhook_deliveries_id_seq', 'USAGE'),
+      ('finmind_api', 'bank_transaction_changes_id_seq', 'USAGE'),
+      ('finmind_api', 'credential_audit_id_seq', 'USAGE')
     ) AS wanted(role, name, rights)
     JOIN pg_class c ON c.oid = to_regclass(wanted.name) AND pg_has_role(c.relowner, 'USAGE')
   LOOP
@@ -252,7 +266,8 @@ BEGIN
   FOR thing IN
     SELECT p.oid::regprocedure AS place FROM pg_proc p
     WHERE p.pronamespace = current_schema()::regnamespace
-      AND p.proname IN ('forget_credential_openings', 'fold_credential_openings', 'fold_audit_of_gone_users')
+      AND p.proname IN ('forget_credential_openings', 'fold_credential_openings', 'fold_audit_of_gone_users',
+        'make_event_weeks', 'make_history_months', 'drop_event_week', 'forget_partition_bounds')
       AND pg_has_role(p.proowner, 'USAGE')
   LOOP
     EXECUTE 'GRANT EXECUTE ON FUNCTION ' || thing.place || ' TO finmind_worker';

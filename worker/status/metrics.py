@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from worker.models.transaction import REJECTION_IS_DISMISSED, REJECTION_IS_OPEN
+from worker.status.coming_partitions import COMING_PARTITIONS
 from worker.status.last_day import OUTCOMES_OF_THE_DAY, RUN_QUANTILES_OF_THE_DAY, WAIT_QUANTILES_OF_THE_DAY
 
 
@@ -122,6 +123,12 @@ GAUGES: Sequence[Gauge] = (
         help="Since a component, or the consumer of a queue, was last seen alive.",
         labels=("component",),
         query="SELECT component, EXTRACT(EPOCH FROM now() - seen_at) FROM worker_heartbeats",
+    ),
+    Gauge(
+        name="finmind_coming_partition_seconds",
+        help="In how long the newest partition of a table begins; less than 0 when it has begun.",
+        labels=("table",),
+        query=COMING_PARTITIONS,
     ),
     # Those that read every connection, or the runs of an hour, come last: a first scrape has the others.
     Gauge(

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from worker.broker import Queue
 from worker.models.transaction import REJECTION_IS_DISMISSED, REJECTION_IS_OPEN
+from worker.status.coming_partitions import COMING_PARTITIONS, FEW_PARTITIONS_S
 from worker.status.last_day import OUTCOMES_OF_THE_DAY
 
 SIGN_MAX_AGE_S = 120
@@ -96,6 +97,8 @@ _OPEN = f"""
       (SELECT count(*) FROM bank_connections WHERE problem_code IS NOT NULL AND status <> 'disconnected')
         AS connections_in_doubt,
       (SELECT count(*) FROM {_NOT_CLOSED}) AS circuits_not_closed,
+      (SELECT count(*) FROM ({COMING_PARTITIONS}) tables WHERE coming_s < {FEW_PARTITIONS_S})
+        AS tables_short_of_partitions,
       (SELECT count(*) FROM bank_match_suggestions WHERE status = 'open') AS suggestions_open,
       (SELECT count(*) FROM bank_import_rejections WHERE {REJECTION_IS_OPEN}) AS rejections_unresolved,
       (SELECT count(*) FROM bank_import_rejections WHERE {REJECTION_IS_DISMISSED}) AS rejections_dismissed"""  # noqa: S608 - constants
@@ -231,6 +234,11 @@ def concerns(status: Status) -> list[str]:
         (runs.get(("failed", "poison"), 0), "run was given up (poison)", "runs were given up (poison)"),
         (runs.get(("failed", "internal"), 0), "run failed by a defect of ours", "runs failed by a defect of ours"),
         (open_["dead_letters"], "delivery was given up", "deliveries were given up"),
+        (
+            open_["tables_short_of_partitions"],
+            "partitioned table has coming partitions for less than a week",
+            "partitioned tables have coming partitions for less than a week",
+        ),
         (open_["breakers_open"], "receiver of webhooks does not answer", "receivers of webhooks do not answer"),
     )
     return [f"{count} {one if count == 1 else many}" for count, one, many in counts if count]

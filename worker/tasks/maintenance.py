@@ -13,6 +13,7 @@ from worker.runs.providers.outage_records import observe
 from worker.runs.reaper import PAGE, recover, silent_runs
 from worker.runs.retention.old_rows import RetentionPolicy, expire_deferred, prune_heartbeats, remove_old_rows
 from worker.runs.retention.pace import RemovalPace
+from worker.runs.retention.partitions import make_coming_partitions
 from worker.runtime import process_runtime
 from worker.telemetry.logs import get_logger
 
@@ -51,8 +52,9 @@ def canary(queue: str) -> None:
 
 @app.task(name=PRUNE)
 def prune() -> None:
-    """Fail runs that were deferred for too long, count the hours that ended, and delete old rows."""
+    """Make coming partitions, fail runs that were deferred for too long, count ended hours, and delete old rows."""
     runtime = process_runtime()
+    make_coming_partitions(runtime.sessions)
     expire_deferred(runtime.sessions, RemovalPace(stop_after_s=_EXPIRE_FOR_S, stop_requested=lambda: STOP.is_set))
     with runtime.sessions() as session:
         prune_heartbeats(session)
