@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
+from psycopg2 import errors
 from sqlalchemy import Engine, make_url, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
@@ -16,6 +17,7 @@ from worker.cli.failures import explain
 from worker.db import engine as pool
 from worker.db.engine import open_engine
 from worker.db.trouble import PASSING, SQLSTATES, DatabaseTrouble, trouble_of
+from worker.process.stop_flag import STOP
 
 
 def trouble_with(work: Callable[[], object]) -> DatabaseTrouble:
@@ -46,13 +48,38 @@ def test_a_lock_that_is_not_given_in_time_and_a_cancelled_statement_are_contenti
     assert (late, slow) == (DatabaseTrouble.CONTENTION, DatabaseTrouble.CONTENTION)
 
 
-def test_a_pool_whose_connections_are_all_in_use_is_crowded(engine: Engine) -> None:
+@pytest.mark.parametrize("patience", ["_PATIENCE_S", "_STOPPING_PATIENCE_S"])
+def test_a_pool_whose_connections_are_all_in_use_is_crowded_also_for_who_is_to_stop(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, patience: str
+) -> None:
+    limits = {"_LOOK_S": 0.01, "_PATIENCE_S": 600.0, "_STOPPING_PATIENCE_S": 600.0, patience: 0.0}
+    for name, limit_s in limits.items():
+        monkeypatch.setattr(pool, name, limit_s)
     small = open_engine(engine.url, pool_size=1)
-    small.pool._timeout = 0.01  # 30 s otherwise
     with small.connect(), small.connect():
-        assert trouble_with(lambda: run(small, "SELECT 1")) is DatabaseTrouble.CROWDED
+        if patience == "_STOPPING_PATIENCE_S":
+            STOP.set()
+        try:
+            assert trouble_with(lambda: run(small, "SELECT 1")) is DatabaseTrouble.CROWDED
+        finally:
+            STOP.clear()
     run(small, "SELECT 1")
     small.dispose()
+
+
+@pytest.mark.parametrize(
+    ("path", "trouble"),
+    [
+        ("base/pgsql_tmp/pgsql_tmp1539.0", DatabaseTrouble.MEMORY),
+        ("pg_tblspc/17627/PG_18_202506291/pgsql_tmp/pgsql_tmp1539.1", DatabaseTrouble.MEMORY),
+        ("base/16384/2619", DatabaseTrouble.FULL),
+    ],
+)
+def test_a_disk_that_a_statement_fills_with_files_of_its_own_is_no_trouble_of_all(
+    path: str, trouble: DatabaseTrouble
+) -> None:
+    full = errors.DiskFull(f'could not write to file "{path}": No space left on device')
+    assert trouble_of(OperationalError("SELECT", {}, full)) is trouble
 
 
 def test_a_deadlock_is_contention(engine: Engine) -> None:
@@ -116,10 +143,12 @@ def plain_login(postgres_url: str, database_url: str) -> Iterator[str]:
     maintain(postgres_url, f"DROP ROLE {name}")
 
 
-def test_a_server_that_takes_no_more_connections_is_crowded(plain_login: str, postgres_url: str) -> None:
+def test_a_server_that_takes_no_more_connections_is_crowded(
+    plain_login: str, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     database = make_url(plain_login).database
     engine = open_engine(plain_login, role="test")
-    engine.pool._timeout = 0.01  # 30 s otherwise
+    monkeypatch.setattr(pool, "_PATIENCE_S", 0.0)
     maintain(postgres_url, f"ALTER DATABASE {database} CONNECTION LIMIT 0")
     assert trouble_with(engine.connect) is DatabaseTrouble.CROWDED
     engine.dispose()

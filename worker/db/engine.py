@@ -19,6 +19,7 @@ from worker.db.pooler import set_parameters
 from worker.db.prepared import prepare_marked
 from worker.db.trouble import DatabaseTrouble, is_contention, is_crowded, trouble_of
 from worker.process.interruption import at_interrupt
+from worker.process.stop_flag import STOP
 from worker.telemetry.logs import get_logger
 
 T = TypeVar("T")
@@ -42,6 +43,14 @@ _RESTED_S = 1.0
 _FULL_SERVER_S = 0.1
 """How long a pool waits before it asks a server without room again (s)."""
 
+_LOOK_S = 1.0
+"""How often who waits for a connection looks whether the process is to stop (s)."""
+
+_PATIENCE_S = 30.0
+_STOPPING_PATIENCE_S = 5.0
+"""How long a connection is waited for, in general and in a process that is to stop (s): runs hand themselves back then,
+one after the other where the pool has fewer connections."""
+
 
 def open_engine(url: str | URL, *, role: str = "worker", pool_size: int = 2) -> Engine:
     """Create an engine whose connections have timeouts for dead peers, locks and idle transactions.
@@ -59,6 +68,7 @@ def open_engine(url: str | URL, *, role: str = "worker", pool_size: int = 2) -> 
         poolclass=_Pool,
         pool_size=pool_size,
         max_overflow=pool_size,
+        pool_timeout=_LOOK_S,
         pool_recycle=1800,
         connect_args=_LIBPQ | {"application_name": f"finmind-{role}-{os.getpid()}"},
     )
@@ -87,14 +97,22 @@ class _Pool(QueuePool):
             raise errors.TooManyConnections("all connections of this process are in use") from error
 
     def _do_get(self) -> ConnectionPoolEntry:
-        give_up_s = time.monotonic() + self._timeout
+        began_s = time.monotonic()
         while True:
             try:
                 return super()._do_get()
+            except PoolTimeoutError:
+                if _is_waited_for(began_s):
+                    continue
+                raise
             except psycopg2.OperationalError as error:
-                if not is_crowded(error) or time.monotonic() > give_up_s:
+                if not (is_crowded(error) and _is_waited_for(began_s)):
                     raise
             time.sleep(_FULL_SERVER_S)
+
+
+def _is_waited_for(began_s: float) -> bool:
+    return time.monotonic() - began_s < (_STOPPING_PATIENCE_S if STOP.is_set else _PATIENCE_S)
 
 
 def _cancel_at_interrupt(engine: Engine) -> None:

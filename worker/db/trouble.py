@@ -55,7 +55,7 @@ SQLSTATES: Mapping[str, DatabaseTrouble] = {
     "57P05": _T.AWAY,  # idle_session_timeout
     "25P03": _T.AWAY,  # idle_in_transaction_session_timeout
     "25P04": _T.AWAY,  # transaction_timeout, of a role or of the server
-    "53100": _T.FULL,  # disk_full
+    "53100": _T.FULL,  # disk_full; of a statement's own temporary files: memory
     "53200": _T.MEMORY,  # out_of_memory
     "53400": _T.MEMORY,  # configuration_limit_exceeded: temp_file_limit, for what memory does not hold
     "28P01": _T.REFUSED,  # invalid_password
@@ -76,6 +76,9 @@ SQLSTATES: Mapping[str, DatabaseTrouble] = {
 }
 """The meaning of an SQLSTATE, or of its class (its first two characters)."""
 
+_FILES_OF_STATEMENTS = "pgsql_tmp"
+"""In the path of each file with what the memory of one statement does not hold."""
+
 _WHOLE = 5
 
 # An error while connecting has no SQLSTATE in psycopg2, only the server's words.
@@ -95,6 +98,8 @@ def trouble_of(error: DBAPIError) -> DatabaseTrouble:
     """Return what an error means."""
     code = getattr(error.orig, "pgcode", None) or _code_of_class(error.orig)
     if code is not None:
+        if SQLSTATES.get(code) is _T.FULL and _FILES_OF_STATEMENTS in str(error.orig):
+            return _T.MEMORY
         return SQLSTATES.get(code) or SQLSTATES.get(code[:2]) or DatabaseTrouble.OTHER
     if not (isinstance(error, (OperationalError, InterfaceError)) or error.connection_invalidated):
         return DatabaseTrouble.OTHER
