@@ -90,6 +90,11 @@ def test_what_operators_look_at_comes_from_a_standby_that_keeps_up_and_else_from
         with opened.readings() as session:
             assert not session.scalar(IS_STANDBY)
         monkeypatch.undo()
+        for moved in ("+", "-"):  # as if one of the two clocks were wrong
+            monkeypatch.setattr(reading, "_NOW", text(f"SELECT clock_timestamp() {moved} INTERVAL '20 seconds'"))
+            with opened.readings() as session:
+                assert not session.scalar(IS_STANDBY)
+        monkeypatch.undo()
         standby.stop()
         opened.reading_engine.dispose()
         with opened.readings() as session:

@@ -12,10 +12,17 @@ from worker.db.engine import Sessions, open_sessions
 STALE_S = 60.0
 """A standby whose newest transaction is older than this is not read (s). Workers write every 30 s, also idle ones."""
 
+MOST_APART_S = 10.0
+"""A standby whose clock differs from the primary's by more is not read (s): it would take who is there for gone."""
+
+# The primary's clock is in each transaction that a standby replays: by the standby's own one, that would be late which
+# is not, or in time though it is minutes old.
+_NOW = text("SELECT clock_timestamp()")
 _IS_FRESH = text(
     """
-    SELECT NOT pg_is_in_recovery()
-      OR coalesce(now() - pg_last_xact_replay_timestamp() < make_interval(secs => :stale_s), false)
+    SELECT NOT pg_is_in_recovery() OR coalesce(
+      CAST(:now AS timestamptz) - pg_last_xact_replay_timestamp() < make_interval(secs => :stale_s)
+      AND abs(extract(epoch FROM clock_timestamp() - CAST(:now AS timestamptz))) < :most_apart_s, false)
     """
 )
 
@@ -33,14 +40,16 @@ def standby_url(url: str) -> URL | None:
 
 
 def open_readings(standby: Engine, primary: Sessions) -> Sessions:
-    """Return a factory of transactions on the standby, or on the primary while the standby lags."""
+    """Return a factory of transactions on the standby, or on the primary while the standby or its clock lags."""
     return partial(_read, open_sessions(standby), primary)
 
 
 @contextmanager
 def _read(standby: Sessions, primary: Sessions) -> Iterator[Session]:
+    with primary() as session:
+        now = session.scalar(_NOW)
     with standby() as session:
-        if session.scalar(_IS_FRESH, {"stale_s": STALE_S}):
+        if session.scalar(_IS_FRESH, {"now": now, "stale_s": STALE_S, "most_apart_s": MOST_APART_S}):
             yield session
             return
     with primary() as session:
