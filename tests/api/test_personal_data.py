@@ -3,13 +3,17 @@
 import io
 import json
 import socket
+import threading
 import zipfile
 
 import httpx2
+import pytest
 from sqlalchemy import text
 
 from tests.api.conftest import token
 from tests.api.serving import serving
+from tests.waiting import PATIENCE_S
+from worker.api import personal_data
 from worker.api.app import create_app
 from worker.runtime import open_runtime
 
@@ -71,3 +75,43 @@ def test_a_reader_who_takes_their_time_holds_neither_a_transaction_nor_another_p
             assert httpx2.get(address, headers=headers).status_code == 200
             again = httpx2.get(address, headers={"Authorization": f"Bearer {token(user_id)}"})
             assert again.status_code == 429  # one at a time
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["it is made", "it fails"])
+def test_an_archive_that_takes_long_is_sent_while_it_is_made_and_breaks_off_where_that_fails(
+    settings, user_id, monkeypatch, fails
+):
+    go_on = threading.Event()
+
+    def slow(*_given, **_options):
+        yield b"begin"
+        assert go_on.wait(PATIENCE_S)
+        if fails:
+            raise OSError("no space")
+        yield b", end"
+
+    monkeypatch.setattr(personal_data, "archive", slow)
+    monkeypatch.setattr(personal_data, "_MOMENT_S", 0)
+    got = []
+    with serving(create_app(open_runtime(settings))) as port:
+        address, headers = f"http://127.0.0.1:{port}{PLACE}", {"Authorization": f"Bearer {token(user_id)}"}
+        with httpx2.stream("GET", address, headers=headers) as answer:
+            parts = answer.iter_raw()
+            got.append(next(parts))
+            go_on.set()
+            if fails:
+                with pytest.raises(httpx2.RemoteProtocolError):
+                    next(parts)
+            else:
+                got += parts
+    assert (answer.status_code, b"".join(got)) == (200, b"begin" if fails else b"begin, end")
+
+
+def test_an_archive_for_which_there_is_no_room_is_a_problem(client, monkeypatch):
+    def full(*_given, **_options):
+        yield b"begin"
+        raise OSError("no space")
+
+    monkeypatch.setattr(personal_data, "archive", full)
+    answer = client.get(PLACE)
+    assert (answer.status_code, answer.json()["code"]) == (503, "disk_full")

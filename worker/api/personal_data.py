@@ -1,8 +1,10 @@
 """The route by which people get everything kept about them."""
 
+import os
 import tempfile
 import threading
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import IO
 
 from fastapi import APIRouter, Depends
@@ -21,10 +23,15 @@ router = APIRouter(tags=["personal data"])
 _CHUNK_BYTES = 64 * 1024
 _AT_ONCE = 2
 _PATIENCE_S = 20
+_MOMENT_S = 10
+"""An archive that takes longer is sent while it is made: what waits for a response gives up after 30 or 60 s."""
+_LOOK_S = 0.2
 
 _places = UserPlaces(per_user=1, per_process=50, what="exports")
 _making = threading.Semaphore(_AT_ONCE)
-"""An archive is written from one long transaction, which holds back vacuum: few at once, and never while it is sent."""
+"""An archive is written from one long transaction, which holds back vacuum: few at once, and nobody's reading is waited
+for."""
+_makers = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="export")
 
 
 async def _export_place(user_id: UserId) -> AsyncIterator[None]:
@@ -44,37 +51,56 @@ def export_personal_data(user_id: UserId, services: ServicesDep) -> StreamingRes
         if session.get(User, user_id) is None:  # nothing is written about somebody who was erased
             raise NotFoundError(f"no user {user_id}")
         record_operation(session, "users export", table="users", row_id="", user_id=user_id)
-    file = _written(services, user_id)
-    headers = {
-        "Content-Disposition": f'attachment; filename="finmind-export-{user_id}.zip"',
-        "Content-Length": str(file.seek(0, 2)),
-    }
-    return StreamingResponse(_parts(file), media_type="application/zip", headers=headers)
+    file, made = _begin(services, user_id)
+    wait([made], timeout=_MOMENT_S)
+    headers = {"Content-Disposition": f'attachment; filename="finmind-export-{user_id}.zip"'}
+    if made.done():
+        _check(file, made)
+        headers["Content-Length"] = str(os.fstat(file.fileno()).st_size)
+    return StreamingResponse(_parts(file, made), media_type="application/zip", headers=headers)
 
 
-def _written(services: Services, user_id: int) -> IO[bytes]:
-    """Return a temporary file with the archive: readers take as long as they like, the transaction does not."""
+def _begin(services: Services, user_id: int) -> tuple[IO[bytes], Future[None]]:
+    """Begin to write an archive to a temporary file: readers take as long as they like, the transaction does not."""
     if not _making.acquire(timeout=_PATIENCE_S):
         raise ProblemError(503, "busy", "other exports are made; try again", headers={"Retry-After": "30"})
     file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by whoever sends it
+    return file, _makers.submit(_make, services, user_id, file)
+
+
+def _make(services: Services, user_id: int, file: IO[bytes]) -> None:
+    """Write the archive, until the file is closed because nobody reads it any more."""
     try:
         for part in archive(services.sessions, user_id, statement_folder=services.runtime.settings.statement_folder):
             file.write(part)
-    except OSError:
-        file.close()
-        raise ProblemError(
-            503, "disk_full", "there is no room for the archive", headers={"Retry-After": "600"}
-        ) from None
-    except BaseException:
-        file.close()
-        raise
+            file.flush()
     finally:
         _making.release()
-    return file
 
 
-def _parts(file: IO[bytes]) -> Iterator[bytes]:
+def _check(file: IO[bytes], made: Future[None]) -> None:
+    """Raise what kept the archive from being made."""
+    failed = made.exception()
+    if failed is None:
+        return
+    file.close()
+    if isinstance(failed, OSError):
+        raise ProblemError(503, "disk_full", "there is no room for the archive", headers={"Retry-After": "600"})
+    raise failed
+
+
+def _parts(file: IO[bytes], made: Future[None]) -> Iterator[bytes]:
+    """Yield the archive while it is made; where that fails, the response breaks off without an end."""
     with file:
-        file.seek(0)
-        while part := file.read(_CHUNK_BYTES):
-            yield part
+        place = 0
+        while True:
+            was_made = made.done()
+            part = os.pread(file.fileno(), _CHUNK_BYTES, place)
+            place += len(part)
+            if part:
+                yield part
+            elif was_made:
+                made.result()
+                return
+            else:
+                wait([made], timeout=_LOOK_S)
