@@ -1,5 +1,6 @@
 """Wrong input gives one clear line, a hint and the right exit code, never a traceback."""
 
+import errno
 import re
 from pathlib import Path
 
@@ -101,6 +102,19 @@ def test_a_mail_server_without_a_sender_is_refused_at_start_and_not_by_its_task(
 )
 def test_what_is_not_there_is_followed_by_the_command_that_lists_it(message, command):
     assert explain(NotFoundError(message)).hint == f"`finmind-worker {command}` shows what there is"
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(errno.EROFS, "Read-only file system", ".finmind"), "error: .finmind: read-only file system"),
+        (PermissionError(errno.EACCES, "Permission denied", "a.zip"), "error: a.zip: permission denied"),
+        (OSError(errno.ENOSPC, "No space left on device"), "error: no space left on device"),
+        (OSError("secret"), "error: unexpected OSError"),
+    ],
+)
+def test_what_the_system_refuses_is_told_in_its_words(error, message):
+    assert explain(error).message == message
 
 
 def test_everything_that_commands_do_not_find_has_a_list():

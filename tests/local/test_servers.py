@@ -156,10 +156,17 @@ def test_the_reason_why_postgres_cannot_be_made_is_said_and_not_only_how_it_clea
     programs = home / "programs"
     programs.mkdir()
     initdb = programs / "initdb"
-    initdb.write_text("#!/bin/sh\necho 'no space left on device'\necho 'initdb: removing contents'\nexit 1\n")
+    said = (
+        "... 2026-11-30 FATAL:  no space left on device",
+        "HINT:  Check it",
+        "PANIC:  too late",
+        "Aborted",
+        "exit 134",
+    )
+    initdb.write_text("#!/bin/sh\n" + "".join(f"echo '{line}'\n" for line in (*said, "initdb: removing")) + "exit 1\n")
     initdb.chmod(0o755)
     monkeypatch.setattr(postgres_module, "_programs", lambda *_: programs)
-    with pytest.raises(ConfigurationError, match="no space left on device; initdb: removing contents"):
+    with pytest.raises(ConfigurationError, match="initialised: FATAL:  no space left on device; PANIC:  too late"):
         EmbeddedPostgres(home / "postgres")
 
 

@@ -112,6 +112,9 @@ def _outside(error: Exception) -> Failure:
         return _AWAY
     if isinstance(error, RedisError):
         return Failure(message="error: Redis does not answer", hint="check REDIS_URL and that Redis runs")
+    if isinstance(error, OSError) and error.strerror is not None:
+        named = "" if error.filename is None else f"{error.filename}: "
+        return Failure(message=f"error: {named}{error.strerror.lower()}")
     return _unexpected(error)
 
 

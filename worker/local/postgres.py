@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -23,6 +24,9 @@ START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 10
 _LONGEST_SOCKET_PATH = 100
 _SOCKET_NAME = ".s.PGSQL.5432"
+_LAST_LINES = 20
+_REASON = re.compile(r"\b(FATAL|PANIC|error):.*")
+"""What ended a server, in a line of its log."""
 _THROWAWAY = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 
@@ -141,9 +145,10 @@ class EmbeddedPostgres:
         raise ConfigurationError(f"the embedded Postgres did not start: {self._last_words()}")
 
     def _last_words(self) -> str:
-        lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        # The last line tells only how `initdb` cleaned up; the reason stands before it.
-        return f"{'; '.join(lines[-3:]) or 'it said nothing'} (see {self._log})"
+        lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-_LAST_LINES:]
+        # The last lines may tell only how `initdb` cleaned up; the reason stands before them.
+        reasons = [found[0] for found in map(_REASON.search, lines) if found]
+        return f"{'; '.join(reasons[:2] or lines[-3:]) or 'it said nothing'} (see {self._log})"
 
 
 def _programs(account: SystemAccount | None, home: Path) -> Path:
