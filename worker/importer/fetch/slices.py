@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from worker.connectors.base import Transaction, Window
-from worker.importer.decide.as_new import DecidedAsNew
 from worker.importer.decide.ids.duplicates import without_superseded_pending
 from worker.importer.decide.pending.match_posted import MAX_DAYS_TO_POST
 from worker.importer.decide.read.context import ReadContext
 from worker.importer.decide.read.days import UNDATED, rough_day, stated_day
 from worker.importer.decide.read.line import FingerprintedTransaction, fingerprint
+from worker.importer.decide.slice_rows import SliceRows
 from worker.importer.fetch.delivery import Delivery
 
 SLICE_ROWS = 10_000
@@ -37,7 +37,7 @@ class Slice:
         covers: The days of which the slice has every row, so that a stored row which it lacks is removed at the bank.
         days_cut_off: The days that were asked for, where the provider left something out.
         told_from_on: The day of the oldest posted row that was told so far; None without any that is not booked ahead.
-        as_new: What is decided about it where nothing of it is stored, if that was likely.
+        as_new: Its rows as they are where none of them is stored, if that was likely.
     """
 
     transactions: list[FingerprintedTransaction]
@@ -45,7 +45,7 @@ class Slice:
     covers: Window | None
     days_cut_off: Window | None = None
     told_from_on: date | None = None
-    as_new: DecidedAsNew | None = None
+    as_new: SliceRows | None = None
 
     def span(self, today: date) -> tuple[date, date]:
         """Return the first and the last day under which rows of this slice may be stored already."""

@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 from worker.connectors.base import Capabilities
 from worker.importer.account_state import AccountState
 from worker.importer.decide.absent_rows import Coverage, windows_are_complete
-from worker.importer.decide.as_new import DecidedAsNew, decide_as_new
 from worker.importer.decide.decisions import RowRules
 from worker.importer.decide.read.context import ReadContext
 from worker.importer.decide.read.line import FingerprintedTransaction, Rejection
@@ -82,11 +81,6 @@ class AccountShare:
             told_from_on=slice_.told_from_on or date.max,
             reaches_from_on=self.account.reach.first_on(today),
         )
-
-    def decide_as_new(self, slice_: Slice) -> DecidedAsNew:
-        """Decide about a slice of the share as if nothing were stored."""
-        rows = self.read(slice_.transactions, StoredKeys())
-        return decide_as_new(rows, self.coverage(slice_), self.read_context, self.rules, only_changes=self.only_changes)
 
 
 def share_of(

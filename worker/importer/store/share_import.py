@@ -18,6 +18,7 @@ from worker.importer.decide.balances.running import rows_with_balance
 from worker.importer.decide.reach import longest_days, shortest_days
 from worker.importer.decide.read.days import common_time_of_day
 from worker.importer.decide.read.line import Rejection
+from worker.importer.decide.slice_rows import StoredKeys
 from worker.importer.fetch.read_ahead import read_ahead
 from worker.importer.fetch.request_plan import days_read_of, history_limits
 from worker.importer.fetch.slices import SLICE_ROWS, Slice, slices
@@ -60,7 +61,7 @@ def _read_slices(share: AccountShare, *, first_load: bool) -> Generator[Slice]:
     """Return the slices of a share; of several the next one is read while Postgres writes the one before."""
     found = slices(share.delivery, share.account.external_id, share.read_context, SLICE_ROWS, share.told_from_on)
     if first_load:
-        found = (replace(slice_, as_new=share.decide_as_new(slice_)) for slice_ in found)
+        found = (replace(slice_, as_new=share.read(slice_.transactions, StoredKeys())) for slice_ in found)
     return read_ahead(found) if share.rows > SLICE_ROWS else found
 
 

@@ -1,10 +1,10 @@
 """Imports some days of an account's delivery: load, read, match, load what decisions need, plan, write."""
 
-from dataclasses import replace
 from datetime import date, timedelta
 
 from sqlalchemy.orm import Session
 
+from worker.importer.decide.absent_rows import Coverage
 from worker.importer.decide.compare.text_similarity import common_words
 from worker.importer.decide.evidence import Evidence
 from worker.importer.decide.ids.match import IdentityMatches
@@ -51,12 +51,17 @@ def import_slice(
     account, rules, today = share.account, share.rules, share.read_context.today
     stored = load_slice_keys(session, account.id, slice_, today, seen, reimport=rules.reimport)
     tally.told_from_on = slice_.told_from_on
-    if not stored.is_empty:
-        slice_ = replace(slice_, as_new=None)
-    rows = slice_.as_new.rows if slice_.as_new else share.read(slice_.transactions, stored)
+    rows = slice_.as_new if stored.is_empty else None
+    if rows is None:
+        rows = share.read(slice_.transactions, stored)
+    coverage = share.coverage(slice_)
+    if rows.known:
+        coverage = coverage.as_told_by(rows.lines)
     removed -= seen.row_ids
     # A user may edit an expense meanwhile: then it is decided anew.
-    matches, plan, written = retry_while_changed(lambda: _decide_and_write(session, share, slice_, rows, removed, seen))
+    matches, plan, written = retry_while_changed(
+        lambda: _decide_and_write(session, share, rows, coverage, removed, seen)
+    )
     seen.add(rows.set_aside, matches, plan, written.transaction_ids)
     tally.add(plan, rows.set_aside.transactions + rows.repeated + slice_.superseded, account.watermark_on)
     tally.months |= written.months
@@ -72,24 +77,18 @@ def import_slice(
 def _decide_and_write(
     session: Session,
     share: AccountShare,
-    slice_: Slice,
     rows: SliceRows,
+    coverage: Coverage,
     removed: frozenset[int],
     seen: SeenRows,
 ) -> tuple[IdentityMatches, Plan, Written]:
-    """Match the rows of a slice, load what that depends on, plan and write.
-
-    What was decided ahead is kept, part by part, where what it follows from turns out to be so.
-    """
+    """Match the rows of a slice, load what that depends on, plan and write."""
     account, rules = share.account, share.rules
-    ahead, coverage = slice_.as_new, share.coverage(slice_)
-    if rows.known:
-        coverage = coverage.as_told_by(rows.lines)
-    found = ahead.found if ahead else match_slice(rows, coverage, share.read_context, rules)
+    found = match_slice(rows, coverage, share.read_context, rules)
     if found.none_known and not (share.is_decided or seen.row_ids):
         raise UnknownRowsError
     full = load_undecided(session, account.id, found, removed)
-    corrected = ahead.corrected if ahead and ahead.full == full else correct_matches(found, full, coverage, rules)
+    corrected = correct_matches(found, full, coverage, rules)
     if corrected.signs_flipped:
         raise SignsFlippedError
     restated = corrected.maybe_restated - seen.row_ids
@@ -115,7 +114,7 @@ def _decide_and_write(
         taken_identities=further.taken_identities,
         told=days_told(corrected.matches, rows.set_aside.posted_days) if rules.whole_days else None,
     )
-    plan = ahead.plan if ahead and ahead.evidence == evidence else make_plan(corrected.matches, evidence, rules)
+    plan = make_plan(corrected.matches, evidence, rules)
     return corrected.matches, plan, _write(session, share, plan)
 
 

@@ -1,4 +1,4 @@
-"""First imports in slices: planned ahead, they write and report what they do without."""
+"""First imports in slices: read ahead, they write and report what they do without."""
 
 import uuid
 from dataclasses import replace
@@ -9,8 +9,8 @@ from sqlalchemy import text
 
 from tests.importer.bank import TODAY, WINDOWED, Harness
 from worker.connectors.base import IdClass
+from worker.importer.decide.slice_rows import StoredKeys
 from worker.importer.store import share_import
-from worker.importer.store.account_share import AccountShare
 from worker.runs.states import RunStatus
 
 TYPED = [("20.00", "Trattoria Luigi", 12), ("3.00", "coffee", 5), ("3.00", "bar", 6), ("9.00", "", 9)]
@@ -28,6 +28,7 @@ SAID = [
     {"amount": "-7", "external_id": "g", "day": 13, "currency": "???"},
     {"amount": "-3", "external_id": "h", "day": 14, "pending_external_id": "d"},
     {"amount": "5", "external_id": "i", "day": 14, "currency": "USD"},
+    {"amount": "-3", "external_id": "j", "day": 15, "pending_external_id": "c"},
 ]
 """What the bank says: an id of several rows, equal rows, a booking of a pending row, one that names a booked row."""
 MIDNIGHT = datetime(2026, 6, 9, 22, tzinfo=UTC)
@@ -69,10 +70,10 @@ def first_import(sessions, id_class):
 
 
 @pytest.mark.parametrize(("slice_rows", "id_class"), [(1, IdClass.STABLE), (2, IdClass.NONE), (7, IdClass.STABLE)])
-def test_planned_ahead_or_not_a_first_import_writes_the_same(sessions, monkeypatch, slice_rows, id_class):
+def test_read_ahead_or_not_a_first_import_writes_the_same(sessions, monkeypatch, slice_rows, id_class):
     monkeypatch.setattr(share_import, "SLICE_ROWS", slice_rows)
     ahead = first_import(sessions, id_class)
-    monkeypatch.setattr(AccountShare, "decide_as_new", lambda *_: None)
+    monkeypatch.setattr(StoredKeys, "is_empty", False)
     plain = first_import(sessions, id_class)
     assert ahead == plain
     (status, _, counts, _), amounts, *_ = ahead
