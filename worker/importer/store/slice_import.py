@@ -1,5 +1,6 @@
 """Imports some days of an account's delivery: load, read, match, load what decisions need, plan, write."""
 
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 from sqlalchemy.orm import Session
@@ -10,7 +11,13 @@ from worker.importer.decide.evidence import Evidence
 from worker.importer.decide.ids.match import IdentityMatches
 from worker.importer.decide.plan import Plan, make_plan
 from worker.importer.decide.read.line import Rejection
-from worker.importer.decide.slice_matches import correct_matches, identities_maybe_taken, match_slice
+from worker.importer.decide.slice_matches import (
+    CorrectedMatches,
+    RowsInFull,
+    correct_matches,
+    identities_maybe_taken,
+    match_slice,
+)
 from worker.importer.decide.slice_rows import SliceRows
 from worker.importer.decide.told_otherwise import days_told
 from worker.importer.fetch.slices import Slice
@@ -48,8 +55,8 @@ def import_slice(
         SignsFlippedError: all amounts of the account have the opposite sign now.
         UnknownRowsError: none of the rows is known, and nobody decided yet whose they are.
     """
-    account, rules, today = share.account, share.rules, share.read_context.today
-    stored = load_slice_keys(session, account.id, slice_, today, seen, reimport=rules.reimport)
+    account, today = share.account, share.read_context.today
+    stored = load_slice_keys(session, account.id, slice_, today, seen, reimport=share.rules.reimport)
     tally.told_from_on = slice_.told_from_on
     rows = slice_.as_new if stored.is_empty else None
     if rows is None:
@@ -57,65 +64,86 @@ def import_slice(
     coverage = share.coverage(slice_)
     if rows.known:
         coverage = coverage.as_told_by(rows.lines)
-    removed -= seen.row_ids
+    read = _ReadSlice(share=share, rows=rows, coverage=coverage, removed=removed - seen.row_ids, seen=seen)
     # A user may edit an expense meanwhile: then it is decided anew.
-    matches, plan, written = retry_while_changed(
-        lambda: _decide_and_write(session, share, rows, coverage, removed, seen)
-    )
+    matches, plan, written = retry_while_changed(lambda: _decide_and_write(session, read))
     seen.add(rows.set_aside, matches, plan, written.transaction_ids)
     tally.add(plan, rows.set_aside.transactions + rows.repeated + slice_.superseded, account.watermark_on)
     tally.months |= written.months
     if plan.out_of_reach:
-        reaches_from_on = account.reach.first_on(today)
-        after_window_on = share.request.window.to_on + timedelta(days=1)
-        tally.reached_from_on = min(tally.told_from_on or date.max, reaches_from_on, after_window_on)
+        tally.reached_from_on = _reached_from_on(share, slice_)
     if rows.ids_repeated:
         tally.warnings.add("ids_repeated")
     return list(rows.rejections)
 
 
-def _decide_and_write(
-    session: Session,
-    share: AccountShare,
-    rows: SliceRows,
-    coverage: Coverage,
-    removed: frozenset[int],
-    seen: SeenRows,
-) -> tuple[IdentityMatches, Plan, Written]:
+def _reached_from_on(share: AccountShare, slice_: Slice) -> date:
+    """Return the first day that the bank still gives, where known rows are of days before."""
+    reaches_from_on = share.account.reach.first_on(share.read_context.today)
+    after_window_on = share.request.window.to_on + timedelta(days=1)
+    return min(slice_.told_from_on or date.max, reaches_from_on, after_window_on)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _ReadSlice:
+    """A slice that is read, with what deciding about its rows begins with.
+
+    Attributes:
+        coverage: For which days it proves absence.
+        removed: Ids of the stored rows that the bank lists as removed and that no earlier slice had.
+        seen: The rows of earlier slices.
+    """
+
+    share: AccountShare
+    rows: SliceRows
+    coverage: Coverage
+    removed: frozenset[int]
+    seen: SeenRows
+
+
+def _decide_and_write(session: Session, read: _ReadSlice) -> tuple[IdentityMatches, Plan, Written]:
     """Match the rows of a slice, load what that depends on, plan and write."""
-    account, rules = share.account, share.rules
-    found = match_slice(rows, coverage, share.read_context, rules)
-    if found.none_known and not (share.is_decided or seen.row_ids):
+    share, rules = read.share, read.share.rules
+    found = match_slice(read.rows, read.coverage, share.read_context, rules)
+    if found.none_known and not (share.is_decided or read.seen.row_ids):
         raise UnknownRowsError
-    full = load_undecided(session, account.id, found, removed)
-    corrected = correct_matches(found, full, coverage, rules)
+    full = load_undecided(session, share.account.id, found, read.removed)
+    corrected = correct_matches(found, full, read.coverage, rules)
     if corrected.signs_flipped:
         raise SignsFlippedError
+    plan = make_plan(corrected.matches, _load_evidence(session, read, full, corrected), rules)
+    return corrected.matches, plan, _write(session, share, plan)
+
+
+def _load_evidence(session: Session, read: _ReadSlice, full: RowsInFull, corrected: CorrectedMatches) -> Evidence:
+    """Return what the plan of a slice is made from besides its matches, and load what of it is not loaded yet."""
+    share, account, seen, set_aside = read.share, read.share.account, read.seen, read.rows.set_aside
     restated = corrected.maybe_restated - seen.row_ids
-    maybe_taken = identities_maybe_taken(corrected.matches, seen.stored_to_on)
-    restated_or_moved = restated | (corrected.maybe_moved - seen.row_ids)
     further = load_further(
-        session, account.id, full, restated_or_moved, maybe_taken, has_new=bool(corrected.matches.new)
+        session,
+        account.id,
+        full,
+        restated | (corrected.maybe_moved - seen.row_ids),
+        identities_maybe_taken(corrected.matches, seen.stored_to_on),
+        has_new=bool(corrected.matches.new),
     )
     expenses = load_user_expenses(
         session, share.job.user_id, account, corrected.visible, corrected.without_expense, seen.expense_ids
     )
-    evidence = Evidence(
-        coverage=coverage,
+    return Evidence(
+        coverage=read.coverage,
         only_changes=share.only_changes,
         in_full={**further.restated, **full.by_id},
-        listed_as_removed=removed,
+        listed_as_removed=read.removed,
         expenses=expenses,
-        rows_set_aside=found.rows_set_aside,
+        rows_set_aside=len(set_aside.row_ids),
         named=full.named,
-        delivered=frozenset(id_ for id_ in full.named if id_ in rows.set_aside.row_ids or seen.has(id_)),
+        delivered=frozenset(id_ for id_ in full.named if id_ in set_aside.row_ids or seen.has(id_)),
         common_words=common_words(further.latest_texts),
         maybe_restated=restated,
         taken_identities=further.taken_identities,
-        told=days_told(corrected.matches, rows.set_aside.posted_days) if rules.whole_days else None,
+        told=days_told(corrected.matches, set_aside.posted_days) if share.rules.whole_days else None,
     )
-    plan = make_plan(corrected.matches, evidence, rules)
-    return corrected.matches, plan, _write(session, share, plan)
 
 
 def _write(session: Session, share: AccountShare, plan: Plan) -> Written:
