@@ -74,22 +74,14 @@ def decide_waiting(
         grace_days: How long a row may be pending beside its booking.
         by_cursor: The bank delivers changes, so that nothing says whether it still has a row.
     """
-    hiding = {row.id for row in waiting if row.hides_another}
-    pending = [row for row in waiting if row.state == State.PENDING]
-    old = {row.id for row in pending if row.days >= grace_days}
-    absent = {row.id for row in pending if row.is_absent}
-    delivered = {row.id for row in pending} - absent
-    undecided = absent | old if by_cursor else absent
+    ids = _ids_of(waiting, grace_days)
+    undecided = ids.absent | ids.old if by_cursor else ids.absent
     evident = _evident(beside, undecided)
-    removed = {row.id for row, _ in evident} | (undecided & hiding)
-    hidden = {
-        ids_of(pair)
-        for pair in beside.that_came_after
-        if pair[0].id not in hiding and is_hidden(*pair, beside.common_words)
-    } - beside.asked
+    removed = {row.id for row, _ in evident} | (undecided & ids.hiding)
+    hidden = _hidden(beside, ids.hiding)
     booked_ids = {posted.id for _, posted in evident}
     # What a bank delivers together are two rows, until it does so for longer than it takes to book one.
-    delivered_long = set[int]() if by_cursor else delivered & old
+    delivered_long = frozenset[int]() if by_cursor else ids.delivered & ids.old
     possible = [
         pair
         for pair in beside.pairs
@@ -100,24 +92,60 @@ def decide_waiting(
     ]
     asked_pairs = pairs_in_doubt(possible, beside.asked, beside.common_words)[:MAX_QUESTIONS]
     # Of a list of changes, such as a folder of files, nothing says when the next one comes that would remove the row.
-    not_told = absent & old if by_cursor else set[int]()
-    lasting = {row.id for row in pending if row.days >= MAX_PENDING_DAYS} | {
-        pair[0].id
-        for pair in possible
-        if pair[0].id in old
-        and (ids_of(pair) in beside.came_after or are_about_equal(*pair))
-        and is_doubtful(*pair, beside.common_words)
-    }
+    not_told = ids.absent & ids.old if by_cursor else frozenset[int]()
+    lasting = ids.lapsed | (ids.old & _doubtful_ids(possible, beside))
     return WaitingDecision(
-        booked=[row for row, _ in evident if row.id not in hiding],
-        hiding_ids=frozenset(undecided & hiding),
+        booked=[row for row, _ in evident if row.id not in ids.hiding],
+        hiding_ids=undecided & ids.hiding,
         asked_pairs=asked_pairs,
         hidden=[pair for pair in asked_pairs if ids_of(pair) in hidden],
-        asked_ids=frozenset((delivered & lasting | not_told) - removed - {row.id for row, _ in asked_pairs}),
+        asked_ids=(ids.delivered & lasting | not_told) - removed - {row.id for row, _ in asked_pairs},
     )
 
 
-def _evident(beside: RowsBeside, undecided: set[int]) -> Pairs:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _WaitingIds:
+    """Ids of waiting rows by what is known of them; all but `hiding` are of rows that are pending.
+
+    Attributes:
+        hiding: A posted row is their twin, because the user said so.
+        delivered: The bank delivers them still.
+        absent: The bank delivers them no longer.
+        old: The days of grace are over.
+        lapsed: No hold lasts so long.
+    """
+
+    hiding: frozenset[int]
+    delivered: frozenset[int]
+    absent: frozenset[int]
+    old: frozenset[int]
+    lapsed: frozenset[int]
+
+
+def _ids_of(waiting: Sequence[WaitingRow], grace_days: int) -> _WaitingIds:
+    pending = [row for row in waiting if row.state == State.PENDING]
+    return _WaitingIds(
+        hiding=frozenset(row.id for row in waiting if row.hides_another),
+        delivered=frozenset(row.id for row in pending if not row.is_absent),
+        absent=frozenset(row.id for row in pending if row.is_absent),
+        old=frozenset(row.id for row in pending if row.days >= grace_days),
+        lapsed=frozenset(row.id for row in pending if row.days >= MAX_PENDING_DAYS),
+    )
+
+
+def _hidden(beside: RowsBeside, hiding: frozenset[int]) -> set[tuple[int, int]]:
+    """Return the pairs whose posted row would be no expense until the user answers, and nobody asked them yet."""
+    came_after = (pair for pair in beside.that_came_after if pair[0].id not in hiding)
+    return {ids_of(pair) for pair in came_after if is_hidden(*pair, beside.common_words)} - beside.asked
+
+
+def _doubtful_ids(possible: Pairs, beside: RowsBeside) -> set[int]:
+    """Return the ids of the pending rows of pairs that may be one purchase."""
+    near = [pair for pair in possible if ids_of(pair) in beside.came_after or are_about_equal(*pair)]
+    return {pair[0].id for pair in near if is_doubtful(*pair, beside.common_words)}
+
+
+def _evident(beside: RowsBeside, undecided: frozenset[int]) -> Pairs:
     """Return the pairs that are evidently one purchase, where nothing of what the user did to both is lost."""
     came_after = [pair for pair in beside.that_came_after if pair[0].state == State.PENDING]
     return [
