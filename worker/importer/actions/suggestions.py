@@ -74,40 +74,41 @@ def list_suggestions(
         after: The id of the last one that was read.
     """
     rows = session.execute(_DESCRIBED, {"user_id": user_id, "status": status, "limit": limit, "after": after})
-    return [
-        SuggestionView(
-            id=row.id,
-            kind=row.kind,
-            reason=row.reason,
-            status=row.status,
-            created_at=row.created_at,
-            run_id=row.run_id,
-            bank={
-                "transaction_id": row.transaction_id,
-                "on": row.on,
-                "amount": row.amount,
-                "currency": row.currency,
-                "description": row.description,
-                "account": row.account,
-                "connection_id": row.connection_id,
-                "connection": row.connection,
-            },
-            other={
-                "expense_id": row.expense_id,
-                "transaction_id": row.other_transaction_id,
-                "on": row.other_on or row.peer_on,
-                "amount": row.peer_amount,
-                "currency": row.peer_currency,
-                "cost": _cost(row) if row.kind == "transfer" else None,
-                "description": row.other_description or row.peer_description,
-                "account": row.other_account,
-                "connection_id": row.other_connection_id,
-                "connection": row.other_connection,
-                **row.detail,
-            },
-        )
-        for row in rows
-    ]
+    return [_view(row) for row in rows]
+
+
+def _view(row: Row[Any]) -> SuggestionView:
+    return SuggestionView(
+        id=row.id,
+        kind=row.kind,
+        reason=row.reason,
+        status=row.status,
+        created_at=row.created_at,
+        run_id=row.run_id,
+        bank={
+            "transaction_id": row.transaction_id,
+            "on": row.on,
+            "amount": row.amount,
+            "currency": row.currency,
+            "description": row.description,
+            "account": row.account,
+            "connection_id": row.connection_id,
+            "connection": row.connection,
+        },
+        other={
+            "expense_id": row.expense_id,
+            "transaction_id": row.other_transaction_id,
+            "on": row.other_on or row.peer_on,
+            "amount": row.peer_amount,
+            "currency": row.peer_currency,
+            "cost": _cost(row) if row.kind == "transfer" else None,
+            "description": row.other_description or row.peer_description,
+            "account": row.other_account,
+            "connection_id": row.other_connection_id,
+            "connection": row.other_connection,
+            **row.detail,
+        },
+    )
 
 
 def _cost(row: Row[Any]) -> dict[str, Any] | None:
