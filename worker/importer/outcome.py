@@ -258,15 +258,10 @@ def outcome_of(
             counts=counts,
             report=report,
         )
-    unaccounted = counts.delivered != counts.accounted
     bad = [result for result in results if result.status != "succeeded"]
-    good = len(results) - len([result for result in bad if result.status == "failed"])
-    if stopped_by is not None or bad or problem is not None or unaccounted:
-        named = [*bad, *([problem] if problem is not None else [])]
-        code, message = _failure_of(named, stopped_by)
-        if unaccounted and stopped_by is None:
-            code = UNACCOUNTED
-            message = run_messages.unaccounted(counts)
+    if stopped_by is not None or bad or problem is not None or counts.delivered != counts.accounted:
+        code, message = _failure_of([*bad, *([problem] if problem is not None else [])], stopped_by, counts)
+        good = len(results) - len([result for result in bad if result.status == "failed"])
         failed = not good and (stopped_by is not None or bool(bad))
         status = RunStatus.FAILED if failed else RunStatus.PARTIAL
         return Outcome(status=status, code=code, message=message, counts=counts, report=report)
@@ -274,10 +269,12 @@ def outcome_of(
     return Outcome(status=RunStatus.SUCCEEDED, code="ok" if moved else "nothing_new", counts=counts, report=report)
 
 
-def _failure_of(bad: Sequence[AccountResult], stopped_by: WorkerError | None) -> tuple[str, str | None]:
+def _failure_of(bad: Sequence[AccountResult], stopped_by: WorkerError | None, counts: Counts) -> tuple[str, str | None]:
     """Return code and message of an unsuccessful run; several different codes become `account_failed`."""
     if stopped_by is not None:
         return stopped_by.code, str(stopped_by)
+    if counts.delivered != counts.accounted:
+        return UNACCOUNTED, run_messages.unaccounted(counts)
     codes = {result.code for result in bad}
     message = run_messages.of_accounts((result.account_id, result.message or result.code) for result in bad)
     return (codes.pop() if len(codes) == 1 else "account_failed"), message
