@@ -6,6 +6,7 @@ A plan says what should be so. `store.write` makes it so, and the unique keys of
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from worker.importer.decide.compare.one_to_one import Match
 from worker.importer.decide.decisions import ExpenseEffect, NewRow, RowChange, RowIdentity, RowRules, Suggestion
 from worker.importer.decide.evidence import Evidence
 from worker.importer.decide.expenses.from_line import expense_of, has_expense, why_no_expense
@@ -13,6 +14,7 @@ from worker.importer.decide.expenses.match import Counterpart, match_user_expens
 from worker.importer.decide.ids.assign import assign_identities
 from worker.importer.decide.ids.match import IdentityMatch, IdentityMatches
 from worker.importer.decide.pending.match_posted import match_pending_rows
+from worker.importer.decide.pending.match_rewritten import UnmatchedRow
 from worker.importer.decide.read.line import Line
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.row_update import update_from_bank
@@ -72,20 +74,9 @@ def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> 
         common_words=evidence.common_words,
         not_compared=not_compared,
     )
-    updates: list[tuple[StoredRow, Line, Reason | None]]
-    updates = [(evidence.in_full[match.known_id], match.line, None) for match in matches.changed]
-    updates += [(match.right.known, match.left, match.reason) for match in became]
     matched_lines = {match.left_place for match in became}
     new = [line for place, line in enumerate(matches.new) if place not in matched_lines]
-    identities = assign_identities(
-        [*((line, known) for known, line, _ in updates), *((line, None) for line in new)],
-        matches.next_occurrence,
-        {*matches.taken_identities, *evidence.taken_identities},
-    )
-    changes = [
-        update_from_bank(known, line, identity, rules, reason=reason, beside=matches.delivered_beside.get(known.id))
-        for (known, line, reason), identity in zip(updates, identities, strict=False)  # those of new rows follow
-    ]
+    changes, identities = _updates(matches, became, new, evidence, rules)
     left_over = decide_left_over(matches, [match.right.known.id for match in became], new, evidence, rules)
     changes += left_over.removals
     told_alone = rules.list_of_changes and not rules.whole_days
@@ -93,7 +84,7 @@ def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> 
     return Plan(
         creates=[
             _new_row(line, identity, found.of_new.get(place), matches.shared_ids, rules)
-            for place, (line, identity) in enumerate(zip(new, identities[len(updates) :], strict=True))
+            for place, (line, identity) in enumerate(zip(new, identities, strict=True))
         ],
         changes=[
             change if (effect := found.of_changes.get(place)) is None else replace(change, effect=effect)
@@ -108,6 +99,29 @@ def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> 
         not_compared=len(not_compared),
         told_again=sum(match.line.identity is None for match in matches.unchanged) if told_alone else 0,
     )
+
+
+def _updates(
+    matches: IdentityMatches,
+    became: Sequence[Match[Line, UnmatchedRow]],
+    new: Sequence[Line],
+    evidence: Evidence,
+    rules: RowRules,
+) -> tuple[list[RowChange], list[RowIdentity]]:
+    """Return how the stored rows change that lines are, and the identities of the other lines, which are new."""
+    updates: list[tuple[StoredRow, Line, Reason | None]]
+    updates = [(evidence.in_full[match.known_id], match.line, None) for match in matches.changed]
+    updates += [(match.right.known, match.left, match.reason) for match in became]
+    identities = assign_identities(
+        [*((line, known) for known, line, _ in updates), *((line, None) for line in new)],
+        matches.next_occurrence,
+        {*matches.taken_identities, *evidence.taken_identities},
+    )
+    changes = [
+        update_from_bank(known, line, identity, rules, reason=reason, beside=matches.delivered_beside.get(known.id))
+        for (known, line, reason), identity in zip(updates, identities, strict=False)  # those of new rows follow
+    ]
+    return changes, identities[len(updates) :]
 
 
 def _match_counterparts(
