@@ -80,37 +80,44 @@ def execute_run(
     Returns:
         The outcome when this worker ended the run, otherwise None.
     """
-    settings = runtime.settings
-    # Without its message, the run would wait until the dispatcher sends another.
-    begin = partial(once_it_answers, patience_s=settings.lease_s, every_s=_RETRY_S, stopping=lambda: STOP.is_set)
-    if light is not None and begin(lambda: _is_for_others(runtime, run_id)):
-        light.pass_on(run_id)
-        log.info("run.passed_on", run_id=str(run_id))
-        return None
-    try:
-        claimed = begin(lambda: _start(runtime, run_id, worker_name, per_user_here))
-    except LostLeaseError as reason:
-        log.info("run.not_claimed", run_id=str(run_id), reason=str(reason))
-        return None
+    claimed = _claim_unless_for_others(runtime, run_id, worker_name, light, per_user_here)
     if claimed is None:
         return None
-    lease, facts = claimed.lease, claimed.facts
+    lease = claimed.lease
     point("after_claim")
     keeper = LeaseKeeper(
         runtime.sessions,
         lease,
-        lease_s=settings.lease_s,
+        lease_s=runtime.settings.lease_s,
         deadline_s=soft_limit_s - MARGIN_S,
         stop_requested=lambda: STOP.is_set,
         abandon_s=soft_limit_s + ABANDON_AFTER_S,
     )
     context = structlog.contextvars.bound_contextvars(run_id=str(run_id), attempt=lease.attempt)
-    traced = span("run", {"run_id": str(run_id), "attempt": lease.attempt}, caller=facts.trace_context)
+    traced = span("run", {"run_id": str(run_id), "attempt": lease.attempt}, caller=claimed.facts.trace_context)
     with traced, context, acting_as(f"run:{run_id}"), runtime.lease_renewer.renewing(keeper):
         log.info("run.started")
         outcome = _work_and_close(runtime, claimed, keeper, light)
     point("before_ack")
     return outcome
+
+
+def _claim_unless_for_others(
+    runtime: Runtime, run_id: uuid.UUID, worker_name: str, light: LightWorker | None, per_user_here: int | None
+) -> ClaimedRun | None:
+    """Claim the run, or pass it on; None where this worker does not execute it."""
+    # Without its message, the run would wait until the dispatcher sends another.
+    patience_s = runtime.settings.lease_s
+    begin = partial(once_it_answers, patience_s=patience_s, every_s=_RETRY_S, stopping=lambda: STOP.is_set)
+    if light is not None and begin(lambda: _is_for_others(runtime, run_id)):
+        light.pass_on(run_id)
+        log.info("run.passed_on", run_id=str(run_id))
+        return None
+    try:
+        return begin(lambda: _start(runtime, run_id, worker_name, per_user_here))
+    except LostLeaseError as reason:
+        log.info("run.not_claimed", run_id=str(run_id), reason=str(reason))
+        return None
 
 
 def _is_for_others(runtime: Runtime, run_id: uuid.UUID) -> bool:
