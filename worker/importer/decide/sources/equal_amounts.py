@@ -6,7 +6,8 @@ from datetime import date
 from functools import cache
 from typing import TypeAlias
 
-from worker.importer.decide.compare.one_to_one import PlacePair, pairs_by_group
+from worker.importer.decide.compare.most_pairs import pairs_by_group
+from worker.importer.decide.compare.one_to_one import PlacePair
 from worker.importer.decide.compare.text_similarity import ALIKE, similarity
 from worker.importer.decide.sources.rows import ANYWHERE, Lag, SourceRow, Spans
 

@@ -6,7 +6,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import timedelta
 
-from worker.importer.decide.compare.one_to_one import Match, OneToOne, PlacePair, Rating, most_pairs, pairs_by_group
+from worker.importer.decide.compare.most_pairs import most_pairs, pairs_by_group
+from worker.importer.decide.compare.one_to_one import Match, OneToOne, PlacePair, Rating
 from worker.importer.decide.compare.text_similarity import days_apart
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.transfers.evidence import (
