@@ -14,7 +14,7 @@ that the opening amount was taken from, so that a difference is what the two pla
 import calendar
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from itertools import takewhile
 from typing import Any
@@ -165,52 +165,6 @@ def lasts(proof: BalanceProof, earlier: Iterable[BalanceProof]) -> bool:
     telling = [proof, *(one for one in earlier if not one.says_nothing)]
     days = {one.told_on or one.balance_on for one in takewhile(lambda one: one.result == "mismatch", telling)}
     return len(days) >= DAYS_UNTIL_ASKED
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DayEnd:
-    """A balance that the bank states for the end of a past day, and the posted rows since the opening amount."""
-
-    on: date
-    booked: Decimal
-    posted: Decimal
-
-
-def check_day_ends(
-    day_ends: Sequence[DayEnd], *, opening: Decimal, opening_on: date, rests_on: str = "stated_balances"
-) -> BalanceProof | None:
-    """Compare balances of past days, in order of days, with the rows: a mismatch, a proof, or None without any.
-
-    Args:
-        day_ends: What the bank states.
-        opening: The amount before the first row, of the day `opening_on`.
-        opening_on: The first day whose rows are added.
-        rests_on: What the balances are.
-    """
-    last_fitting_on = opening_on - timedelta(days=1)
-    compared = [day_end for day_end in day_ends if day_end.on >= opening_on]
-    for day_end in compared:
-        difference = day_end.booked - opening - day_end.posted
-        if difference:
-            return BalanceProof(
-                result="mismatch",
-                reason="does_not_balance",
-                difference=difference,
-                since_on=last_fitting_on,
-                balance_on=day_end.on,
-                rests_on=rests_on,
-                told_on=compared[-1].on,
-            )
-        last_fitting_on = day_end.on
-    if not compared:
-        return None
-    return BalanceProof(
-        result="proven",
-        reason=BALANCES,
-        balance_on=last_fitting_on,
-        rests_on=rests_on,
-        from_on=opening_on - timedelta(days=1),
-    )
 
 
 def prove(books: Books) -> BalanceProof:

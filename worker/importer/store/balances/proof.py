@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from worker.connectors.base import AccountType, DatedBalance
 from worker.importer.account_state import is_inverted
+from worker.importer.decide.balances.day_ends import DayEnd, check_day_ends
 from worker.importer.decide.balances.mismatch import PostedRow, explain, without_rows
 from worker.importer.decide.balances.proof import (
     BALANCES,
@@ -25,8 +26,6 @@ from worker.importer.decide.balances.proof import (
     OTHER_AMOUNT_OWED,
     BalanceProof,
     Books,
-    DayEnd,
-    check_day_ends,
     is_no_working_day,
     prove,
 )
