@@ -11,7 +11,7 @@ from tests.connectors.test_odd_answers import CONFIGS, NOW
 from tests.fakes.plaid_server import transaction as plaid_transaction
 from tests.importer.bank import Harness, ScriptedConnector
 from tests.importer.decide.rows import transaction
-from worker.connectors.base import ConnectorContext, RejectedRow
+from worker.connectors.base import ConnectorContext, RejectedRow, TransactionKind
 from worker.connectors.errors import InvalidDataError
 from worker.connectors.registry import ConnectorRegistry
 from worker.importer.decide.read.line import kept_transaction, transaction_as_text
@@ -50,12 +50,16 @@ def test_what_the_importer_did_not_write_is_none_of_its_texts(text):
     assert kept_transaction(text) is None
 
 
-def test_what_the_importer_wrote_is():
-    kept = kept_transaction(
-        transaction_as_text(transaction("-3.50", "Coffee", raw={"a": 1}, stated_amounts={"b": "2"}))
-    )
-    assert kept is not None
-    assert (kept["amount"], kept["description"], kept["raw"]) == ("-3.50", "Coffee", {"a": 1})
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"raw": {"a": 1}, "stated_amounts": {"b": "2"}, "value_on": None},
+        {"kind": TransactionKind.FEE, "booking_on": None, "booking_at": NOW, "pending": True, "description": ""},
+    ],
+)
+def test_what_the_importer_wrote_is_read_as_it_was(more):
+    written = replace(transaction(), **more)
+    assert kept_transaction(transaction_as_text(written)) == written
 
 
 def test_a_record_that_names_an_amount_of_its_own_is_read_by_its_connector(harness, monkeypatch):

@@ -65,7 +65,7 @@ def test_a_rejected_row_is_of_the_day_that_it_would_be_stored_under(days, on):
 
 @pytest.mark.parametrize("amount", ["1E+200000", "1E-200000", "1E+9999999", "-1E+9999999"])
 def test_an_amount_that_no_row_can_have_is_none_of_a_row_that_arrived(amount):
-    assert read_rejection(7, f'{{"amount": "{amount}", "pending": false}}') is None
+    assert read_rejection(7, f'{{"account_id": "1", "amount": "{amount}", "pending": false}}') is None
 
 
 def test_a_record_that_is_too_deep_to_be_read_is_none_either():
@@ -74,7 +74,16 @@ def test_a_record_that_is_too_deep_to_be_read_is_none_either():
 
 @pytest.mark.parametrize(
     "raw",
-    ["{", "[]", "7", '{"amount": "NaN", "pending": false}', '{"amount": "x", "pending": false}', '{"amount": 3}', "{}"],
+    [
+        "{",
+        "[]",
+        "7",
+        "{}",
+        '{"amount": 3}',
+        '{"amount": 3, "pending": false}',
+        '{"account_id": "1", "amount": "NaN", "pending": false}',
+        '{"account_id": "1", "amount": "x", "pending": false}',
+    ],
 )
 def test_a_record_of_the_providers_own_is_not(raw):
     assert read_rejection(7, raw) is None

@@ -1,15 +1,12 @@
 """Imports rejected rows again, for example after a connector was fixed."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, fields, replace
-from datetime import date, datetime
-from decimal import Decimal
-from typing import Any
+from dataclasses import dataclass, replace
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from worker.connectors.base import BankConnector, RejectedRow, Transaction, TransactionKind
+from worker.connectors.base import BankConnector, RejectedRow, Transaction
 from worker.connectors.errors import InvalidDataError
 from worker.importer.decide.read.line import kept_transaction
 from worker.importer.job import Job
@@ -72,23 +69,5 @@ def read_rejected_rows(session: Session, job: Job, connector: BankConnector) -> 
 
 def _read(row: RejectedRow, connector: BankConnector) -> Sequence[Transaction]:
     """Return the transactions of a rejected row, which is a transaction as text, or the provider's own, of any form."""
-    record = kept_transaction(row.raw)
-    if record is not None and record.get("account_id"):
-        return [_transaction_from_json(record)]
-    return connector.read_rejected(row)
-
-
-def _transaction_from_json(record: dict[str, Any]) -> Transaction:
-    """Return the transaction a rejection holds as text. Raises: ValueError, TypeError, ArithmeticError."""
-    read = {field.name: _value(field.name, record[field.name]) for field in fields(Transaction) if field.name in record}
-    return Transaction(**({"description": ""} | read))
-
-
-def _value(name: str, value: Any) -> Any:  # noqa: ANN401 - JSON in, a field's value out
-    if name == "amount":
-        return Decimal(str(value))
-    if name.endswith("_on"):
-        return date.fromisoformat(value)
-    if name.endswith("_at"):
-        return datetime.fromisoformat(value)
-    return TransactionKind(value) if name == "kind" else value
+    kept = kept_transaction(row.raw)
+    return connector.read_rejected(row) if kept is None else [kept]

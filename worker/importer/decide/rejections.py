@@ -1,16 +1,16 @@
 """Finds rejected rows without a lasting id that the bank has mended since: they arrived as rows that say the same."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
-from typing import Any
 
+from worker.connectors.base import Transaction
 from worker.importer.decide.compare.one_to_one import MAX_CANDIDATES, Key, OneToOne, Rating
 from worker.importer.decide.compare.text_similarity import SURE, days_apart, similarity
 from worker.importer.decide.pending.match_posted import MAX_DAYS_TO_POST
 from worker.importer.decide.read.context import ReadContext
-from worker.importer.decide.read.days import day_of_moment
+from worker.importer.decide.read.days import stated_day
 from worker.importer.decide.read.line import kept_transaction
 from worker.importer.decide.reasons import Reason
 from worker.money import is_money
@@ -43,32 +43,33 @@ def read_rejection(
     Args:
         context: Says of which day a moment is; without it moments are not read.
     """
-    record = kept_transaction(raw)
-    return None if record is None else _read(rejection_id, record, rejected_on, context)
+    read = _read(raw, context)
+    if read is None:
+        return None
+    kept, on = read
+    return MoneyAndWords(
+        id=rejection_id,
+        amount=kept.amount.copy_abs(),
+        words=_words(kept),
+        on=on,
+        pending=bool(kept.pending),
+        rejected_on=rejected_on,
+    )
 
 
-def _read(
-    rejection_id: int, record: Mapping[str, Any], rejected_on: date | None, context: ReadContext | None
-) -> MoneyAndWords | None:
+def _read(raw: str, context: ReadContext | None) -> tuple[Transaction, date | None] | None:
+    """Return the transaction that a rejection keeps and the day that it states; None where it keeps anything else."""
     try:
-        amount, pending = Decimal(str(record["amount"])).copy_abs(), bool(record["pending"])
-        on = _stated_on(record, context)
+        kept = kept_transaction(raw)
+        if kept is None or not is_money(kept.amount.copy_abs()):
+            return None
+        return kept, stated_day(kept, context)
     except (ValueError, TypeError, ArithmeticError):
         return None
-    if not is_money(amount):
-        return None
-    words = f"{record.get('counterparty') or ''} {record.get('description') or ''}"
-    return MoneyAndWords(id=rejection_id, amount=amount, words=words, on=on, pending=pending, rejected_on=rejected_on)
 
 
-def _stated_on(record: Mapping[str, Any], context: ReadContext | None) -> date | None:
-    """Return the first day that a kept transaction states, as `days.stated_day` does. Raises: ValueError."""
-    for name in ("booking", "transaction", "value"):
-        if (day := record.get(f"{name}_on")) is not None:
-            return date.fromisoformat(day)
-        if context is not None and (moment := record.get(f"{name}_at")) is not None:
-            return day_of_moment(datetime.fromisoformat(moment), context)
-    return None
+def _words(kept: Transaction) -> str:
+    return f"{kept.counterparty or ''} {kept.description or ''}"
 
 
 def is_same_record(before: str, now: str) -> bool:
@@ -79,16 +80,16 @@ def is_same_record(before: str, now: str) -> bool:
     """
     if before == now:
         return True
-    earlier, later = kept_transaction(before), kept_transaction(now)
-    if earlier is None or later is None:
-        return False
-    read = _read(0, earlier, None, None)
-    return read is not None and read == _read(0, later, None, None) and _stated_money(earlier) == _stated_money(later)
+    earlier = _what_was_seen(before)
+    return earlier is not None and earlier == _what_was_seen(now)
 
 
-def _stated_money(record: Mapping[str, Any]) -> tuple[Decimal, str | None]:
-    """Return the amount of a kept transaction with its sign, and its currency."""
-    return Decimal(str(record["amount"])), record.get("currency")
+def _what_was_seen(raw: str) -> tuple[object, ...] | None:
+    read = _read(raw, None)
+    if read is None:
+        return None
+    kept, on = read
+    return kept.amount, kept.currency, _words(kept), on, bool(kept.pending)
 
 
 def arrived_rejections(rejected: Sequence[MoneyAndWords], created: Sequence[MoneyAndWords]) -> list[int]:

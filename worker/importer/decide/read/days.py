@@ -28,10 +28,16 @@ def day_of_moment(moment: datetime | None, context: ReadContext) -> date | None:
     return in_utc.date() if is_day else in_zone.date()
 
 
-def stated_day(transaction: Transaction, context: ReadContext) -> date | None:
-    """Return the first day that the bank states of a transaction: of its booking, the purchase, the value."""
-    booking_on = transaction.booking_on or day_of_moment(transaction.booking_at, context)
-    purchase_on = transaction.transaction_on or day_of_moment(transaction.transaction_at, context)
+def stated_day(transaction: Transaction, context: ReadContext | None) -> date | None:
+    """Return the first day that the bank states of a transaction: of its booking, the purchase, the value.
+
+    Args:
+        context: Says of which day a moment is; without it moments are not read.
+    """
+    booking_on, purchase_on = transaction.booking_on, transaction.transaction_on
+    if context is not None:
+        booking_on = booking_on or day_of_moment(transaction.booking_at, context)
+        purchase_on = purchase_on or day_of_moment(transaction.transaction_at, context)
     return booking_on or purchase_on or transaction.value_on
 
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -212,17 +212,30 @@ def transaction_as_text(transaction: Transaction) -> str:
 
 
 _FIELDS = frozenset(field.name for field in fields(Transaction))
-_ALWAYS_KEPT = frozenset({"amount", "pending"})
+_ALWAYS_KEPT = frozenset({"account_id", "amount", "pending"})
 
 
-def kept_transaction(text: str) -> dict[str, Any] | None:
-    """Return the fields of a transaction that `transaction_as_text` wrote; None where the text is anything else.
+def kept_transaction(text: str) -> Transaction | None:
+    """Return the transaction that `transaction_as_text` wrote; None where the text is anything else.
 
     A provider's own record may name an amount as well, but of another sign or meaning: only its connector can read it.
+
+    Raises: ValueError, TypeError, ArithmeticError where a field has no value of its kind.
     """
     try:
         record = json.loads(text)
     except (ValueError, RecursionError):
         return None
-    ours = isinstance(record, dict) and _ALWAYS_KEPT <= record.keys() <= _FIELDS
-    return record if ours else None
+    if not (isinstance(record, dict) and _ALWAYS_KEPT <= record.keys() <= _FIELDS):
+        return None
+    return Transaction(**({"description": ""} | {name: _value(name, kept) for name, kept in record.items()}))
+
+
+def _value(name: str, value: Any) -> Any:  # noqa: ANN401 - JSON in, a field's value out
+    if name == "amount":
+        return Decimal(str(value))
+    if name.endswith("_on"):
+        return date.fromisoformat(value)
+    if name.endswith("_at"):
+        return datetime.fromisoformat(value)
+    return TransactionKind(value) if name == "kind" else value
