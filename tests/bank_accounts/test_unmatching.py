@@ -30,14 +30,6 @@ def take_back(harness, transaction_id, match=None):
         return unmatch(session, transaction_id, user_id=harness.user_id, match=match)
 
 
-def typed(harness, amount="4.20", notes="Cafe Central"):
-    harness.sql(
-        "INSERT INTO expenses (user_id, amount, currency, expense_type, notes, spent_at)"
-        " VALUES (:u, :a, 'EUR', 'EXPENSE', :n, :d)",
-        u=harness.user_id, a=Decimal(amount), n=notes, d=TODAY,
-    )  # fmt: skip
-
-
 @pytest.fixture
 def two(sessions, user_id):
     """Two connections to one account."""
@@ -48,7 +40,7 @@ def two(sessions, user_id):
 
 
 def test_a_row_linked_with_a_typed_expense_gets_its_own_and_is_not_linked_again(harness):
-    typed(harness)
+    harness.type_in("4.20", "Cafe Central")
     harness.bank.buy("-4.20", "Cafe Central", external_id="1")
     harness.refresh()
     assert harness.amounts() == ["-4.20"]
@@ -198,7 +190,7 @@ def test_a_source_that_is_detached_while_its_import_reads_the_bank_is_an_account
 
 def asked_and_answered(harness, answer):
     """Import a row beside an expense that may be it, and answer the question; returns it."""
-    typed(harness, notes="Parking")
+    harness.type_in("4.20", "Parking")
     harness.bank.buy("-4.20", "Cafe Central", external_id="1")
     harness.refresh()
     with harness.sessions() as session:

@@ -207,6 +207,17 @@ class Harness:
             result = session.execute(text(statement), values)
             return list(result.all()) if result.returns_rows else []
 
+    def type_in(
+        self, amount: str, notes: str, on: date | str = TODAY, kind: str = "EXPENSE", currency: str = "EUR"
+    ) -> int:
+        """Add an expense as FinMind does, and return its id."""
+        ((expense_id,),) = self.sql(
+            "INSERT INTO expenses (user_id, amount, currency, expense_type, notes, spent_at)"
+            " VALUES (:user_id, :amount, :currency, :kind, :notes, :on) RETURNING id",
+            user_id=self.user_id, amount=Decimal(amount), currency=currency, kind=kind, notes=notes, on=on,
+        )  # fmt: skip
+        return int(expense_id)
+
     def expenses(self) -> list[tuple[str, str, str, str]]:
         """All of the user's expenses: day, signed amount, currency, notes; in that order."""
         rows = self.sql(

@@ -27,15 +27,6 @@ def links(sessions, user_id):
     return found
 
 
-def type_in(harness, notes, on=TODAY):
-    ((expense_id,),) = harness.sql(
-        "INSERT INTO expenses (user_id, amount, currency, expense_type, notes, spent_at)"
-        " VALUES (:u, 4.20, 'EUR', 'EXPENSE', :n, :d) RETURNING id",
-        u=harness.user_id, n=notes, d=on,
-    )  # fmt: skip
-    return expense_id
-
-
 def rows(harness, words):
     return [
         id_ for (id_,) in harness.sql("SELECT id FROM bank_transactions WHERE description = :w ORDER BY id", w=words)
@@ -86,7 +77,7 @@ def test_an_answer_about_a_row_that_became_a_twin_links_the_row_with_the_expense
         far = day + 20 if harness is first else 0
         harness.bank.buy("-9.99", "Far away", external_id="2", booking_on=TODAY - timedelta(days=far))
         harness.refresh()
-    type_in(second, "Parking", TODAY - timedelta(days=28))
+    second.type_in("4.20", "Parking", TODAY - timedelta(days=28))
     second.refresh()
     (twin,) = questions(second, "twin")
     say_yes(second, twin.id)
@@ -229,7 +220,7 @@ def test_what_was_changed_in_the_imported_expense_holds_for_the_typed_one_that_s
     harness.refresh()
     ((imported,),) = harness.sql("SELECT id FROM expenses")
     harness.sql(edit, **({"id": imported} | ({"category_id": category_id} if category else {})))
-    typed = type_in(harness, "Cafe Central")
+    typed = harness.type_in("4.20", "Cafe Central")
     harness.refresh()
     (question,) = questions(harness, "expense")
     say_yes(harness, question.id)
@@ -245,7 +236,7 @@ def test_two_amounts_that_the_person_wrote_are_not_chosen_between(harness):
     harness.refresh()
     ((imported,),) = harness.sql("SELECT id FROM expenses")
     harness.sql(LOWERED, id=imported)
-    typed = type_in(harness, "Cafe Central")
+    typed = harness.type_in("4.20", "Cafe Central")
     harness.refresh()
     harness.sql("UPDATE expenses SET amount = :amount WHERE id = :id", amount=Decimal("3.00"), id=typed)
     (question,) = questions(harness, "expense")

@@ -76,10 +76,7 @@ def test_a_currency_that_was_assumed_rightly_changes_nothing(harness):
 
 
 def test_an_expense_that_the_user_typed_in_is_in_the_currency_that_they_said(harness):
-    harness.sql(
-        "INSERT INTO expenses (user_id, amount, currency, expense_type, notes, spent_at)"
-        " VALUES (:u, 1, 'EUR', 'EXPENSE', 'Shop 0', :on)", u=harness.user_id, on=LONG_AGO,
-    )  # fmt: skip
+    harness.type_in("1", "Shop 0", LONG_AGO)
     harness.refresh()
     state(harness, "USD")
     harness.bank.capabilities = replace(harness.bank.capabilities, history_days=90)

@@ -12,10 +12,6 @@ from worker.importer.actions.suggestions import accept, decline, list_suggestion
 from worker.runs.states import RunStatus
 
 WITHOUT_IDS = replace(WINDOWED, id_class=IdClass.NONE, windows_complete=False)
-TYPE_IN = (
-    "INSERT INTO expenses (user_id, amount, currency, expense_type, notes, spent_at)"
-    " VALUES (:u, 20, 'EUR', 'EXPENSE', 'Trattoria Luigi', :on)"
-)
 CHANGES = {
     "changed": ("UPDATE expenses SET amount = 7.77", ["-7.77"]),
     "deleted": ("DELETE FROM expenses", []),
@@ -30,7 +26,7 @@ def test_what_was_done_to_a_pending_row_holds_for_the_posted_one_told_beside_it(
 ):
     harness.bank.capabilities = capabilities
     if statement == "SELECT 1":
-        harness.sql(TYPE_IN, u=harness.user_id, on=TODAY)
+        harness.type_in("20", "Trattoria Luigi")
     pending = harness.bank.buy("-20", "Trattoria Luigi", external_id="p", pending=True)
     harness.refresh()
     harness.sql(statement)
@@ -150,10 +146,7 @@ def test_a_question_about_a_pending_row_that_is_open_again_ends_the_success_also
 def test_a_pending_row_that_its_user_took_for_gone_is_as_they_left_it_when_it_is_back(harness, typed, taken_back):
     harness.bank.capabilities = CURSOR
     if typed:
-        harness.sql(
-            "INSERT INTO expenses (user_id, amount, currency, expense_type, notes, spent_at)"
-            " VALUES (:u, 20, 'EUR', 'EXPENSE', 'Hotel for Bo', :on)", u=harness.user_id, on=harness.bank.today,
-        )  # fmt: skip
+        harness.type_in("20", "Hotel for Bo")
     harness.bank.buy("-20", "Hotel", external_id="p", pending=True)
     harness.refresh()
     harness.sql("UPDATE expenses SET notes = 'Hotel for Bo'")

@@ -203,8 +203,7 @@ def test_a_row_that_was_removed_and_returns_under_a_new_id_stays_deleted_and_edi
 
 def test_a_removal_lets_go_of_an_expense_the_user_typed_in(harness):
     harness.bank.capabilities = CURSOR
-    harness.sql("INSERT INTO expenses (user_id, amount, currency, notes, spent_at)"
-                " VALUES (:u, 9, 'EUR', 'Baker', '2026-06-15')", u=harness.user_id)  # fmt: skip
+    harness.type_in("9", "Baker")
     harness.bank.buy("-9", "BAKER", external_id="1")
     assert harness.refresh().counts.linked == 1
     harness.bank.removed = [RemovedTransaction(external_id="1")]

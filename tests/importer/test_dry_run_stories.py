@@ -6,7 +6,6 @@ from datetime import timedelta
 import pytest
 
 from tests.importer.bank import TODAY, WINDOWED, Harness
-from tests.importer.test_existing_stories import typed
 from tests.importer.test_kind_stories import TWO
 from worker.connectors.base import Account, IdClass, RemovedTransaction, TransactionKind
 from worker.connectors.errors import InvalidDataError, RateLimitError, RateLimitScope
@@ -84,8 +83,8 @@ def one_leg_known(harness):
 
 
 def existing(harness):
-    typed(harness, "7.00", "Butcher")
-    typed(harness, "20.00", "lunch")
+    harness.type_in("7.00", "Butcher")
+    harness.type_in("20.00", "lunch")
     harness.bank.buy("-7", "BUTCHER", external_id="3")
     harness.bank.buy("-20", "Trattoria", external_id="4")
 

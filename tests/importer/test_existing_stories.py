@@ -6,14 +6,6 @@ from tests.importer.bank import Harness
 from worker.connectors.base import Account
 
 
-def typed(harness, amount, notes, day="2026-06-15", kind="EXPENSE", currency="EUR"):
-    harness.sql(
-        "INSERT INTO expenses (user_id, amount, currency, expense_type, notes, spent_at)"
-        " VALUES (:u, :a, :c, :k, :n, :d)",
-        u=harness.user_id, a=amount, c=currency, k=kind, n=notes, d=day,
-    )  # fmt: skip
-
-
 @pytest.mark.parametrize(
     ("expense", "linked", "suggested"),
     [
@@ -35,7 +27,7 @@ def typed(harness, amount, notes, day="2026-06-15", kind="EXPENSE", currency="EU
     ],
 )  # fmt: skip
 def test_an_expense_typed_by_hand(harness, expense, linked, suggested):
-    typed(harness, *expense)
+    harness.type_in(*expense)
     harness.bank.buy("-20", "TRATTORIA LUIGI ROMA", external_id="1")
     counts = harness.refresh().counts
     assert (counts.linked, counts.suggested, counts.created) == (linked, suggested, 1 - linked)
@@ -45,7 +37,7 @@ def test_an_expense_typed_by_hand(harness, expense, linked, suggested):
 
 
 def test_a_linked_expense_keeps_the_users_words_and_follows_the_amount(harness):
-    typed(harness, "20.00", "Luigi with Ann")
+    harness.type_in("20.00", "Luigi with Ann")
     row = harness.bank.buy("-20", "TRATTORIA LUIGI", external_id="1")
     harness.refresh()
     harness.bank.change(row, amount=row.amount - 3)
@@ -54,8 +46,8 @@ def test_a_linked_expense_keeps_the_users_words_and_follows_the_amount(harness):
 
 
 def test_with_another_candidate_near_nothing_is_merged(harness):
-    typed(harness, "3.50", "coffee bar", "2026-06-14")
-    typed(harness, "3.50", "coffee", "2026-06-13")
+    harness.type_in("3.50", "coffee bar", "2026-06-14")
+    harness.type_in("3.50", "coffee", "2026-06-13")
     harness.bank.buy("-3.50", "COFFEE BAR ROMA", external_id="1")
     counts = harness.refresh().counts
     assert (counts.linked, counts.suggested) == (0, 1)
@@ -63,7 +55,7 @@ def test_with_another_candidate_near_nothing_is_merged(harness):
 
 def test_two_typed_and_two_delivered_are_two(harness):
     for _ in range(2):
-        typed(harness, "3.50", "Coffee")
+        harness.type_in("3.50", "Coffee")
     for n in range(2):
         harness.bank.buy("-3.50", external_id=str(n))
     assert harness.refresh().counts.linked == 2
@@ -71,7 +63,7 @@ def test_two_typed_and_two_delivered_are_two(harness):
 
 
 def test_two_delivered_do_not_consume_one_typed_expense_twice(harness):
-    typed(harness, "3.50", "Coffee")
+    harness.type_in("3.50", "Coffee")
     for n in range(2):
         harness.bank.buy("-3.50", external_id=str(n))
     harness.refresh()

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.importer.bank import CURSOR, TODAY, WINDOWED, Harness
+from tests.importer.bank import CURSOR, WINDOWED, Harness
 from worker.connectors.base import RemovedTransaction, TransactionKind
 from worker.importer.store import slice_import
 
@@ -115,10 +115,7 @@ def test_a_typed_expense_that_changes_before_it_is_linked_is_decided_about_again
 ):
     """The change comes between the decision and its writing, as another process may."""
     harness = Harness(sessions, user_id)
-    harness.sql(
-        "INSERT INTO expenses (user_id, amount, currency, expense_type, notes, spent_at)"
-        " VALUES (:u, 7, 'EUR', 'EXPENSE', 'Kiosk', :d)", u=user_id, d=TODAY,
-    )  # fmt: skip
+    harness.type_in("7", "Kiosk")
     harness.bank.buy("-7", "Kiosk", external_id="1")
     write, changes = slice_import.write_plan, [change]
 
@@ -137,10 +134,7 @@ def test_the_rest_of_a_purchase_that_the_person_split_is_no_other_purchase(harne
     harness.bank.buy("-100", "Amazon", external_id="a")
     harness.refresh()
     harness.sql("UPDATE expenses SET amount = 60")
-    harness.sql(
-        "INSERT INTO expenses (user_id, amount, currency, expense_type, notes, spent_at)"
-        " VALUES (:u, 40, 'EUR', 'EXPENSE', 'Amazon toys', :d)", u=harness.user_id, d=TODAY,
-    )  # fmt: skip
+    harness.type_in("40", "Amazon toys")
     harness.bank.buy("-40", "Amazon", external_id="z")
     for _ in range(2):
         harness.refresh()

@@ -53,11 +53,7 @@ def first_import(sessions, id_class):
     harness = Harness(sessions, user_id)
     harness.bank.capabilities = replace(WINDOWED, id_class=id_class, timezone="Europe/Berlin")
     for amount, notes, day in TYPED:
-        harness.sql(
-            "INSERT INTO expenses (user_id, amount, currency, expense_type, notes, spent_at)"
-            " VALUES (:user_id, :amount, 'EUR', 'EXPENSE', :notes, :day)",
-            user_id=user_id, amount=amount, notes=notes, day=TODAY.replace(day=day),
-        )  # fmt: skip
+        harness.type_in(amount, notes, TODAY.replace(day=day))
     for said in SAID:
         more = {name: value for name, value in said.items() if name not in {"amount", "day"}}
         harness.bank.buy(said["amount"], booking_on=TODAY - timedelta(days=TODAY.day - said["day"]), **more)

@@ -5,7 +5,6 @@ from decimal import Decimal
 import pytest
 
 from tests.importer.bank import CURSOR, WINDOWED, Harness
-from tests.importer.test_existing_stories import typed
 from tests.importer.test_kind_stories import TWO
 from worker.connectors.base import Account, RemovedTransaction, TransactionKind
 from worker.errors import ConflictError
@@ -129,7 +128,7 @@ def test_what_the_user_edited_since_is_kept_and_said(harness):
 
 
 def test_a_linked_expense_is_let_go_and_stays(harness):
-    typed(harness, "20.00", "Trattoria Luigi")
+    harness.type_in("20.00", "Trattoria Luigi")
     harness.bank.buy("-20", "TRATTORIA LUIGI", external_id="1")
     harness.refresh()
     revert(harness, harness.run_id)
@@ -155,7 +154,7 @@ def suggestion(harness):
 
 
 def test_accepting_an_expense_suggestion_leaves_one_expense_the_users(harness):
-    typed(harness, "20.00", "lunch")
+    harness.type_in("20.00", "lunch")
     harness.bank.buy("-20", "TRATTORIA LUIGI", external_id="1")
     harness.refresh()
     view = suggestion(harness)
@@ -169,7 +168,7 @@ def test_accepting_an_expense_suggestion_leaves_one_expense_the_users(harness):
 
 @pytest.mark.parametrize("meanwhile", ["", "UPDATE expenses SET notes = 'dinner'"], ids=["", "edited"])
 def test_an_accepted_row_that_is_withdrawn_and_returns_is_the_same_expense_again(harness, meanwhile):
-    typed(harness, "20.00", "lunch")
+    harness.type_in("20.00", "lunch")
     row = harness.bank.buy("-20", "TRATTORIA LUIGI", external_id="1")
     harness.bank.buy("-1", "Tram", external_id="2")
     harness.refresh()
@@ -191,7 +190,7 @@ def test_what_was_typed_while_an_import_was_taken_back_is_not_doubled_when_it_re
     harness.refresh()
     before = harness.sql("SELECT id FROM expenses")
     revert(harness, harness.run_id, reimport=not reverted)
-    typed(harness, "20.00", "Trattoria Luigi")
+    harness.type_in("20.00", "Trattoria Luigi")
     if reverted:
         revert(harness, harness.run_id)
         assert before[0] in harness.sql("SELECT id FROM expenses"), "an expense comes back with its id"
@@ -201,7 +200,7 @@ def test_what_was_typed_while_an_import_was_taken_back_is_not_doubled_when_it_re
 
 @pytest.mark.parametrize("deleted", [False, True])
 def test_a_removal_that_is_taken_back_leaves_the_expense_that_the_user_had_all_along(harness, deleted):
-    typed(harness, "20.00", "Trattoria Luigi")
+    harness.type_in("20.00", "Trattoria Luigi")
     row = harness.bank.buy("-20", "TRATTORIA LUIGI", external_id="1")
     harness.bank.buy("-1", "Tram", external_id="2")
     harness.refresh()
@@ -243,7 +242,7 @@ def test_a_purchase_of_two_sources_whose_imports_were_taken_back_returns_once(se
 
 
 def test_a_declined_suggestion_does_not_come_back(harness):
-    typed(harness, "20.00", "lunch")
+    harness.type_in("20.00", "lunch")
     harness.bank.buy("-20", "TRATTORIA LUIGI", external_id="1")
     harness.refresh()
     with harness.sessions() as session:
@@ -255,7 +254,7 @@ def test_a_declined_suggestion_does_not_come_back(harness):
 
 
 def test_a_suggestion_that_no_longer_fits_is_refused(harness):
-    typed(harness, "20.00", "lunch")
+    harness.type_in("20.00", "lunch")
     harness.bank.buy("-20", "TRATTORIA LUIGI", external_id="1")
     harness.refresh()
     view = suggestion(harness)

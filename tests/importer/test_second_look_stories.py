@@ -20,15 +20,6 @@ from worker.runs.states import RunKind
 IBAN = "DE02120300000000202051"
 
 
-def type_in(harness, amount, notes, on=TODAY):
-    """Add an expense as FinMind does."""
-    harness.sql(
-        "INSERT INTO expenses (user_id, amount, currency, expense_type, notes, spent_at)"
-        " VALUES (:u, :a, 'EUR', 'EXPENSE', :n, :d)",
-        u=harness.user_id, a=Decimal(amount), n=notes, d=on,
-    )  # fmt: skip
-
-
 def suggestions(harness):
     return harness.sql("SELECT kind, reason FROM bank_match_suggestions WHERE status = 'open'")
 
@@ -39,7 +30,7 @@ def test_an_expense_typed_after_the_banks_row_is_linked_by_a_run_with_nothing_ne
     harness.bank.buy("-4.20", "Cafe Central", external_id="1", booking_on=on)
     for _ in range(3):
         harness.refresh()
-    type_in(harness, "4.20", "Cafe Central", on)
+    harness.type_in("4.20", "Cafe Central", on)
     harness.day_later(1 if days else 0)
     harness.refresh()
     assert harness.expenses() == [(on.isoformat(), "-4.20", "EUR", "Cafe Central")]
@@ -51,7 +42,7 @@ def test_a_row_that_is_asked_about_still_meets_an_expense_that_was_written_while
     sessions, harness, words
 ):
     with sessions() as typing:
-        type_in(harness, "4.20", "Parking", TODAY - timedelta(days=2))
+        harness.type_in("4.20", "Parking", TODAY - timedelta(days=2))
         typing.execute(
             text(
                 "INSERT INTO expenses (id, user_id, amount, currency, expense_type, notes, spent_at)"
@@ -96,7 +87,7 @@ def test_an_expense_that_was_being_typed_while_the_banks_row_was_imported_is_see
 
 def test_what_was_asked_about_with_its_rivals_in_sight_is_not_linked_once_they_are_out_of_it(harness):
     for days in (1, -1):
-        type_in(harness, "4.20", "Cafe Central", TODAY - timedelta(days=3 + days))
+        harness.type_in("4.20", "Cafe Central", TODAY - timedelta(days=3 + days))
     harness.bank.buy("-4.20", "Cafe Central", external_id="1", booking_on=TODAY - timedelta(days=3))
     for _ in range(3):
         harness.refresh()
@@ -106,7 +97,7 @@ def test_what_was_asked_about_with_its_rivals_in_sight_is_not_linked_once_they_a
 def test_one_that_may_be_it_is_asked_about_once(harness):
     harness.bank.buy("-4.20", "Cafe Central", external_id="1")
     harness.refresh()
-    type_in(harness, "4.20", "Parking")
+    harness.type_in("4.20", "Parking")
     for _ in range(2):
         harness.refresh()
     assert suggestions(harness) == [("expense", "same_amount_and_day")]
@@ -119,7 +110,7 @@ def test_one_that_may_be_it_is_asked_about_once(harness):
 def test_one_that_is_asked_about_again_is_asked_about_for_its_present_reason(harness):
     harness.bank.buy("-4.20", "Cafe Central", external_id="1")
     harness.refresh()
-    type_in(harness, "4.20", "Parking", TODAY - timedelta(days=1))
+    harness.type_in("4.20", "Parking", TODAY - timedelta(days=1))
     harness.refresh()
     assert suggestions(harness) == [("expense", "similar_expense")]
     harness.sql("UPDATE bank_match_suggestions SET status = 'obsolete'")
@@ -132,7 +123,7 @@ def test_an_expense_that_the_user_changed_does_not_give_way_by_itself(harness):
     harness.bank.buy("-4.20", "Cafe Central", external_id="1")
     harness.refresh()
     harness.sql("UPDATE expenses SET notes = 'Breakfast with Bo'")
-    type_in(harness, "4.20", "Cafe Central")
+    harness.type_in("4.20", "Cafe Central")
     harness.refresh()
     assert suggestions(harness) == [("expense", "same_expense")]
     assert len(harness.amounts()) == 2
@@ -226,7 +217,7 @@ def test_what_is_typed_after_a_bank_was_linked_again_is_the_purchase_of_the_form
         forget(session, find(session, first.connection_id, lock=True), with_expenses=False, revoked=False)
     second = linked_again(sessions, user_id, first)
     second.refresh()
-    type_in(second, "4.20", "Cafe Central")
+    second.type_in("4.20", "Cafe Central")
     for _ in range(2):
         second.refresh()
     assert second.amounts() == ["-4.20"]
@@ -338,7 +329,7 @@ def test_a_file_that_finmind_imports_after_the_banks_rows_is_linked_or_asked_abo
     for _ in range(1 + runs_between):
         harness.refresh()
     for amount, said in zip(("4.20", "50", "12"), words, strict=True):
-        type_in(harness, amount, said, on=TODAY - timedelta(days=days))
+        harness.type_in(amount, said, on=TODAY - timedelta(days=days))
     for _ in range(2):
         harness.refresh()
     assert len(harness.amounts()) == owed
@@ -362,7 +353,7 @@ def test_an_expense_typed_after_rows_of_a_source_that_rests_is_seen_by_a_run_of_
     for harness in one_account:
         harness.bank.buy("-4.20", "Bakery Lane", external_id="4", account_id=harness.bank.accounts[0].external_id)
         harness.refresh()
-    type_in(read, "4.20", words)
+    read.type_in("4.20", words)
     read.refresh()
     assert len(read.amounts()) == left
     assert read.sql("SELECT count(*) FROM bank_match_suggestions WHERE status = 'open'") == [(left - 3,)]
@@ -377,8 +368,8 @@ def test_a_month_stays_told_of_when_rows_are_matched_again(one_account, monkeypa
     read.bank.buy("-7", "Novel", external_id="7", account_id="X", booking_on=may)
     rests.refresh()
     read.refresh()
-    type_in(read, "4.20", "Bakery Lane")
-    type_in(read, "7", "Novel", on=may)
+    read.type_in("4.20", "Bakery Lane")
+    read.type_in("7", "Novel", on=may)
     tries = iter([None, ExpensesChangedError])
 
     def lock_if_unchanged(_session, _expenses):
@@ -558,7 +549,7 @@ def test_an_answer_about_a_balance_is_no_look_at_what_was_typed_before_it(harnes
         harness.bank.balance(str(99 - number))
         harness.refresh()
     harness.sql("UPDATE bank_import_run_accounts SET finished_at = finished_at - INTERVAL '5 days'")
-    type_in(harness, "4.20", "Cafe Central", on)
+    harness.type_in("4.20", "Cafe Central", on)
     harness.sql("UPDATE expenses SET created_at = now() - INTERVAL '3 days' WHERE id = (SELECT max(id) FROM expenses)")
     with harness.sessions() as session:
         (question,) = list_suggestions(session, harness.user_id)

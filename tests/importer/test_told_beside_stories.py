@@ -426,9 +426,7 @@ def test_a_bank_that_takes_both_back_at_once_leaves_no_expense(harness, capabili
 )  # fmt: skip
 def test_the_run_that_took_two_for_one_is_reverted_to_two(harness, done):
     if done is None:
-        typed = "VALUES (:u, 20, 'EUR', 'EXPENSE', 'Trattoria Luigi', :on)"
-        columns = "user_id, amount, currency, expense_type, notes, spent_at"
-        harness.sql(f"INSERT INTO expenses ({columns}) {typed}", u=harness.user_id, on=TODAY)
+        harness.type_in("20", "Trattoria Luigi")
     pending = harness.bank.buy("-20", "Trattoria Luigi", external_id="p", pending=True)
     harness.refresh()
     harness.sql("INSERT INTO categories (user_id, name) VALUES (:u, 'Food')", u=harness.user_id)

@@ -252,10 +252,7 @@ def test_what_a_person_wrote_on_a_leg_is_there_again_once_the_bank_breaks_the_tr
 
 def test_an_expense_that_a_person_typed_for_a_leg_goes_with_it_and_comes_back_with_it(banks):
     giro, _, savings = banks
-    giro.sql(
-        "INSERT INTO expenses (user_id, amount, currency, expense_type, notes, spent_at)"
-        " VALUES (:u, 50, 'EUR', 'EXPENSE', 'To savings', :on)", u=giro.user_id, on=giro.bank.today,
-    )  # fmt: skip
+    giro.type_in("50", "To savings", giro.bank.today)
     for harness in (giro, savings):
         harness.refresh()
     (typed,) = giro.sql("SELECT id FROM expenses WHERE expense_type = 'EXPENSE'")

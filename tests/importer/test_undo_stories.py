@@ -61,12 +61,6 @@ class Ledger:
     def edit(self, which="TRUE"):
         self.sql(EDITS.format(which), category=self.category)
 
-    def type_in(self, amount, notes):
-        self.sql(
-            "INSERT INTO expenses (user_id, amount, currency, expense_type, notes, spent_at)"
-            " VALUES (:u, :a, 'EUR', 'EXPENSE', :n, :on)", u=self.user_id, a=amount, n=notes, on=TODAY,
-        )  # fmt: skip
-
     def question(self, kind):
         with self.sessions() as session:
             return next(one.id for one in list_suggestions(session, self.user_id) if one.kind == kind)
@@ -85,7 +79,7 @@ def a_typed_expense(ledger):
     giro.bank.buy("-4.20", "Cafe Central", external_id="1")
     giro.refresh()
     ledger.edit()
-    ledger.type_in("4.20", "Cafe Central")
+    ledger.banks[0].type_in("4.20", "Cafe Central")
     giro.refresh()
     return "expense"
 
@@ -199,7 +193,7 @@ def check_that_all_was_told(ledger, known):
 
 def a_linked_expense(ledger):
     giro, _ = ledger.banks
-    ledger.type_in("4.20", "Cafe Central")
+    ledger.banks[0].type_in("4.20", "Cafe Central")
     giro.bank.buy("-4.20", "Cafe Central", external_id="1")
     giro.refresh()
     ledger.edit()

@@ -82,10 +82,7 @@ def test_an_expense_typed_days_away_is_a_question(sources, is_first):
     if not is_first:
         first.bank.buy("-20", "TRATTORIA LUIGI 4711", external_id="a")
         first.refresh()
-    first.sql(
-        "INSERT INTO expenses (user_id, amount, currency, expense_type, notes, spent_at)"
-        " VALUES (:u, 20, 'EUR', 'EXPENSE', 'Trattoria Luigi', :on)", u=first.user_id, on=TODAY - timedelta(days=4),
-    )  # fmt: skip
+    first.type_in("20", "Trattoria Luigi", TODAY - timedelta(days=4))
     if is_first:
         first.bank.buy("-20", "TRATTORIA LUIGI 4711", external_id="a")
     first.refresh()
