@@ -6,13 +6,11 @@ from decimal import Decimal
 
 import pytest
 
-from tests.importer.bank import TODAY, WINDOWED, Harness
+from tests.importer.bank import IBAN, TODAY, WINDOWED, Harness
 from worker.connectors.base import Account, Balance, BalanceKind, Scope
 from worker.importer.actions.suggestions import accept, decline, list_suggestions
 from worker.importer.store.accounts import bank_accounts, replaced
 from worker.runs.states import RunStatus
-
-IBAN = "DE02120300000000202051"
 
 
 def accounts(harness):

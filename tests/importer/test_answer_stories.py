@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.importer.bank import TODAY, Harness
+from tests.importer.bank import IBAN, TODAY, Harness
 from worker.bank_accounts.answers import undo_answer
 from worker.bank_accounts.unmatching import unmatch
 from worker.connectors.base import Account
@@ -13,7 +13,6 @@ from worker.errors import ConflictError
 from worker.importer.actions.suggestions import accept, list_suggestions
 from worker.importer.store.sources.expense_handover import join_pair
 
-IBAN = "DE02120300000000202051"
 LOWERED = "UPDATE expenses SET amount = 2.10 WHERE id = :id"
 DAY_BEFORE = TODAY - timedelta(days=1)
 

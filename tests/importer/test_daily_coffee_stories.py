@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from tests.importer.bank import WINDOWED, Harness
+from tests.importer.bank import IBAN, WINDOWED, Harness
 from worker.connectors.base import Account, IdClass
 
 FIRST = date(2026, 5, 4)
@@ -14,8 +14,6 @@ BEFORE = 14
 
 DAYS = 8
 """So many days both are read."""
-
-IBAN = "DE02120300000000202051"
 
 
 def next_workday(bought_on):
