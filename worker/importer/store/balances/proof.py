@@ -182,14 +182,7 @@ def _prove(session: Session, job: Job, account: BankConnectionAccount, zone: Zon
     # Nothing says yet whether a balance of a weekend counts what is booked for the next working day: one after it does.
     opens = opens and not (is_no_working_day(balance_on, sums.last) and any(sums.ahead))
     if opens and booked is not None and balance_on is not None:
-        first_on = sums.first_on or balance_on
-        # It opens on the first day that was read, for a row that the bank moves by a day still counts.
-        account.opening_amount, account.opening_on = (
-            booked - sums.posted,
-            min(first_on, account.history_from_on or first_on),
-        )
-        account.opening_balance, account.opening_balance_on = booked, balance_on
-        account.opening_pending, account.opening_last_days = sums.pending, sums.last
+        _open(account, sums, booked, balance_on)
         return BalanceProof(result="unproven", reason="opening_taken", balance_on=balance_on)
     values = {"account_id": account.id, "opening_balance_on": account.opening_balance_on}
     proven = session.execute(_PROVEN, values).one()
@@ -216,6 +209,18 @@ def _prove(session: Session, job: Job, account: BankConnectionAccount, zone: Zon
             was_owed=proven.was_owed,
         )
     )
+
+
+def _open(account: BankConnectionAccount, sums: Row[Any], booked: Decimal, balance_on: date) -> None:
+    """Take the opening amount from a balance.
+
+    It is that of the first day that was read, for a row that the bank moves by a day still counts.
+    """
+    first_on = sums.first_on or balance_on
+    account.opening_amount = booked - sums.posted
+    account.opening_on = min(first_on, account.history_from_on or first_on)
+    account.opening_balance, account.opening_balance_on = booked, balance_on
+    account.opening_pending, account.opening_last_days = sums.pending, sums.last
 
 
 def _by_day(account: BankConnectionAccount, job: Job, stated: StatedBalances) -> dict[date, Decimal]:
