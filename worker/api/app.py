@@ -108,6 +108,12 @@ def create_app(runtime: Runtime, *, measured_in: Path | None = None) -> FastAPI:
     app.add_middleware(RequestIds)  # the last one added is the outermost
     problems.install(app)
     openapi.install(app)
+    _add_pages_of_operators(app, runtime, measured_in)
+    return app
+
+
+def _add_pages_of_operators(app: FastAPI, runtime: Runtime, measured_in: Path | None) -> None:
+    """Add what no client of the API asks for: the way to the console, the health and the metrics."""
 
     @app.get("/", include_in_schema=False)
     def home() -> RedirectResponse:
@@ -122,8 +128,6 @@ def create_app(runtime: Runtime, *, measured_in: Path | None = None) -> FastAPI:
     @app.get("/metrics", include_in_schema=False)
     def metrics() -> Response:
         return Response(exposition(runtime.readings, runtime.broker, measured_in, kept), media_type=CONTENT_TYPE_LATEST)
-
-    return app
 
 
 def app_from_environment() -> FastAPI:
