@@ -1,6 +1,7 @@
 """Builds a transaction from the fields of an OFX record. Pure."""
 
 from collections.abc import Mapping
+from datetime import date
 
 from worker.connectors.base import Account, Transaction, TransactionKind
 from worker.connectors.file.ofx.evidence import IN_TYPES, OUT_TYPES, OfxReading
@@ -35,14 +36,8 @@ def ofx_transaction(account: Account, values: Mapping[str, str], reading: OfxRea
     posted = next((values[tag] for tag in ("DTPOSTED", "DTTRADE", "DTSETTLE", "DTTRAN") if values.get(tag)), None)
     if posted is None:
         raise ValueError("has no date (DTPOSTED)")
-    try:
-        booked_on = parse_ofx_day(posted)
-    except ValueError as error:
-        raise ValueError(f"date '{posted[:40]}' {error}") from None
-    try:
-        user_on = parse_ofx_day(values["DTUSER"]) if "DTUSER" in values else None
-    except ValueError as error:
-        raise ValueError(f"date '{values['DTUSER'][:40]}' {error}") from None
+    booked_on = _day(posted)
+    user_on = _day(values["DTUSER"]) if "DTUSER" in values else None
     try:
         money = parse_ofx_amount(amount, reading.mark, account.currency)
     except ValueError as error:
@@ -65,6 +60,13 @@ def ofx_transaction(account: Account, values: Mapping[str, str], reading: OfxRea
         reference=values.get("REFNUM") or values.get("CHECKNUM"),
         raw=dict(values),
     )
+
+
+def _day(text: str) -> date:
+    try:
+        return parse_ofx_day(text)
+    except ValueError as error:
+        raise ValueError(f"date '{text[:40]}' {error}") from None
 
 
 def contradicts_type(transaction: Transaction) -> bool:
