@@ -35,6 +35,7 @@ from worker.runs.states import Outcome, RunKind, RunRequest
 
 TODAY = date(2026, 6, 15)
 IBAN = "DE02120300000000202051"
+MERCHANTS = ("Bus", "Coffee Bar", "Trattoria Luigi", "Bookshop")
 WINDOWED = Capabilities(id_class=IdClass.STABLE, pending=True, windows_complete=True, balances=True)
 CURSOR = Capabilities(id_class=IdClass.STABLE, pending=True, cursor_scope=Scope.CONNECTION, links_pending=True)
 

@@ -9,7 +9,6 @@ import pytest
 from tests.importer.bank import CURSOR, TODAY, WINDOWED, Harness
 from worker.bank_accounts.dismissals import RejectionChoice, dismiss
 from worker.connectors.base import Account, IdClass
-from worker.importer.actions.suggestions import accept, decline
 from worker.importer.fetch.window import OVERLAP_DAYS
 from worker.importer.store import share_import
 from worker.importer.store.rows.seen import SeenIds
@@ -454,72 +453,6 @@ def test_equal_rows_booked_together_but_bought_weeks_apart_are_told_apart(harnes
         harness.bank.buy("-3.50", transaction_on=day)
         assert harness.refresh().counts.created == 1
     assert sorted(row[0] for row in harness.expenses()) == sorted(day.isoformat() for day in bought)
-
-
-SHOPS = ("Baker", "Butcher", "Candles", "Drugstore")
-TOO_FEW_TO_TELL = 2
-
-
-def bought_with_a_card(harness, account, rows=4):
-    for days_ago, merchant in enumerate(SHOPS[:rows]):
-        day = harness.bank.today - timedelta(days=days_ago)
-        harness.bank.buy(f"-{days_ago + 1}.30", merchant, account_id=account, booking_on=day, external_id=None)
-
-
-def test_a_replaced_card_is_asked_about_and_doubles_nothing_meanwhile(harness):
-    bought_with_a_card(harness, "A", TOO_FEW_TO_TELL)
-    harness.refresh()
-    before = harness.expenses()
-    harness.bank.accounts = [Account(external_id="B", name="New card", currency="EUR", mask="9999")]
-    harness.bank.rows = [replace(row, account_id="B") for row in harness.bank.rows]
-    assert harness.refresh().status != "succeeded"
-    assert harness.expenses() == before
-    ((suggestion_id,),) = harness.sql(
-        "SELECT id FROM bank_match_suggestions WHERE kind = 'account' AND status = 'open'"
-    )
-    with harness.sessions() as session:
-        accept(session, suggestion_id, user_id=harness.user_id)
-    harness.refresh()
-    assert harness.expenses() == before
-
-
-def test_a_new_account_with_rows_of_its_own_is_no_replaced_card(harness):
-    bought_with_a_card(harness, "A")
-    harness.refresh()
-    harness.bank.accounts = [Account(external_id="B", name="New card", currency="EUR", mask="9999")]
-    harness.bank.rows = [replace(row, account_id="B", amount=row.amount - 100) for row in harness.bank.rows]
-    harness.refresh()
-    assert len(harness.amounts()) == 8
-
-
-def test_a_card_that_is_said_to_be_new_is_imported(harness):
-    bought_with_a_card(harness, "A", TOO_FEW_TO_TELL)
-    harness.refresh()
-    harness.bank.accounts = [Account(external_id="B", name="New card", currency="EUR", mask="9999")]
-    harness.bank.rows = [replace(row, account_id="B") for row in harness.bank.rows]
-    harness.refresh()
-    ((suggestion_id,),) = harness.sql(
-        "SELECT id FROM bank_match_suggestions WHERE kind = 'account' AND status = 'open'"
-    )
-    with harness.sessions() as session:
-        decline(session, suggestion_id, user_id=harness.user_id)
-    harness.refresh()
-    assert len(harness.amounts()) == 2 * TOO_FEW_TO_TELL
-
-
-def test_a_card_may_be_replaced_more_than_once(harness):
-    bought_with_a_card(harness, "A", TOO_FEW_TO_TELL)
-    harness.refresh()
-    before = harness.expenses()
-    for card in ("B", "C"):
-        harness.bank.accounts = [Account(external_id=card, name=f"Card {card}", currency="EUR", mask=card * 4)]
-        harness.bank.rows = [replace(row, account_id=card) for row in harness.bank.rows]
-        harness.refresh()
-        ((suggestion_id,),) = harness.sql("SELECT id FROM bank_match_suggestions WHERE status = 'open'")
-        with harness.sessions() as session:
-            accept(session, suggestion_id, user_id=harness.user_id)
-        harness.refresh()
-    assert harness.expenses() == before
 
 
 def test_rows_that_an_earlier_slice_created_are_told_from_rows_that_another_worker_numbered_higher(

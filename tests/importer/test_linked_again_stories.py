@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.importer.bank import CURSOR, IBAN, TODAY, Harness
+from tests.importer.bank import CURSOR, IBAN, MERCHANTS, TODAY, Harness
 from worker.connections.connection_queries import find
 from worker.connections.removal import forget
 from worker.connectors.base import Account
@@ -72,9 +72,6 @@ def test_expenses_that_went_with_their_bank_come_back_with_it(sessions, user_id,
     second = linked_again(sessions, user_id, first)
     second.refresh()
     assert second.amounts() == ["-4.00"]
-
-
-MERCHANTS = ("Bus", "Coffee Bar", "Trattoria Luigi", "Bookshop")
 
 
 @pytest.mark.parametrize("masks", [("1111", "9999"), (None, None)], ids=["a replaced card", "nothing but rows"])

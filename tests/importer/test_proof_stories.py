@@ -8,10 +8,8 @@ from decimal import Decimal
 import pytest
 
 from tests.importer.bank import WINDOWED, Harness, ScriptedConnector
-from worker.bank_accounts.answers import undo_answer
-from worker.connectors.base import Account, AccountType, Balance, BalanceKind, DatedBalance, IdClass, Page, Window
-from worker.importer.actions.suggestions import accept, list_suggestions
-from worker.runs.states import RunKind, RunStatus
+from worker.connectors.base import Account, AccountType, Balance, BalanceKind, IdClass, Page, Window
+from worker.runs.states import RunKind
 
 
 def proof(harness):
@@ -273,41 +271,6 @@ def test_a_balance_of_a_weekend_may_count_what_is_booked_for_monday(harness, fir
     ]
 
 
-def running(harness, *steps):
-    """Book rows of May, each with the balance that the bank states after it."""
-    for number, (day, amount, balance) in enumerate(steps):
-        harness.bank.buy(
-            amount, f"Shop {number}", external_id=str(number), booking_on=harness.bank.today.replace(month=5, day=day),
-            stated_amounts={"balance_after": balance},
-        )  # fmt: skip
-
-
-def test_balances_that_rows_state_prove_a_first_load(harness):
-    running(harness, (3, "-5", "95"), (3, "-7", "88"), (9, "10", "98"))
-    assert harness.refresh().status == "succeeded"
-    found = whole_proof(harness)
-    assert (found["result"], found["rests_on"], found["from_on"]) == ("proven", "running_balances", "2026-05-02")
-    harness.day_later()
-    running(harness, (12, "-8", "90"))
-    harness.refresh()
-    assert whole_proof(harness)["balance_on"] == "2026-05-12"
-
-
-def test_rows_that_a_first_load_doubles_differ_from_the_balances_that_rows_state(harness):
-    running(harness, (3, "-5", "95"), (3, "-7", "88"), (9, "10", "98"))
-    harness.bank.rows.append(replace(harness.bank.rows[1], external_id="7b"))
-    outcome = harness.refresh()
-    found = whole_proof(harness)
-    assert (outcome.code, found["difference"], found["rests_on"]) == ("balance_mismatch", "7", "running_balances")
-    assert sorted(found["explanation"]["transaction_ids"]) == ids_of(harness, "1", "7b")
-
-
-def test_balances_of_rows_that_do_not_follow_from_each_other_prove_nothing(harness):
-    running(harness, (3, "-5", "95"), (4, "-7", "12"), (9, "10", "50"))
-    assert harness.refresh().status == "succeeded"
-    assert whole_proof(harness)["result"] == "unproven"
-
-
 def test_a_row_of_the_first_load_that_the_bank_withdraws_is_not_excused_by_a_balance_that_rests_on_it(harness):
     harness.bank.capabilities = replace(WINDOWED, windows_complete=False)
     harness.bank.buy("-1", "Bus", external_id="1")
@@ -441,67 +404,9 @@ def test_a_first_import_that_ends_before_the_balances_day_takes_no_opening_amoun
     assert proof(harness)[0] == "proven"
 
 
-def stating(harness, *balances, account_id="A"):
-    stated = (DatedBalance(account_id=account_id, on=on, amount=Decimal(amount)) for on, amount in balances)
-    harness.bank.extra = {"balances": tuple(stated)}
-
-
 def whole_proof(harness):
     [(found,)] = harness.sql("SELECT balance_proof FROM bank_import_run_accounts WHERE run_id = :r", r=harness.run_id)
     return found
-
-
-def test_a_statement_proves_the_rows_of_a_first_load(harness):
-    today = harness.bank.today
-    for day in (3, 12, 20):
-        harness.bank.buy(f"-{day}", external_id=str(day), booking_on=today.replace(month=5, day=day))
-    stating(harness, (today.replace(month=4, day=30), "100"), (today.replace(month=5, day=31), "65"))
-    assert harness.refresh().status == "succeeded"
-    found = whole_proof(harness)
-    assert (found["result"], found["rests_on"], found["from_on"]) == ("proven", "stated_balances", "2026-04-30")
-    assert found["balance_on"] == "2026-05-31"
-
-
-def test_rows_that_a_first_load_doubles_differ_from_its_statement(harness):
-    today = harness.bank.today
-    for number in "12":
-        harness.bank.buy("-4", "Lunch", external_id=number, booking_on=today.replace(month=5, day=12))
-    stating(harness, (today.replace(month=4, day=30), "100"), (today.replace(month=5, day=31), "96"))
-    outcome = harness.refresh()
-    found = whole_proof(harness)
-    assert (outcome.code, found["result"], found["difference"]) == ("balance_mismatch", "mismatch", "4")
-    assert found["explanation"]["code"] == "row_doubled"
-
-
-def test_the_days_between_two_balances_are_where_a_row_is_missing(harness):
-    today = harness.bank.today
-    ends = (("30", 4, "100"), ("10", 5, "100"), ("20", 5, "90"), ("31", 5, "90"))
-    stating(harness, *((today.replace(month=month, day=int(day)), amount) for day, month, amount in ends))
-    assert harness.refresh().code == "balance_mismatch"
-    found = whole_proof(harness)
-    assert (found["since_on"], found["balance_on"], found["difference"]) == ("2026-05-10", "2026-05-20", "-10")
-
-
-def test_the_opening_amount_of_a_statement_is_what_the_latest_balance_is_proven_with(harness):
-    today = harness.bank.today
-    harness.bank.buy("-5", external_id="1", booking_on=today.replace(month=5, day=12))
-    harness.bank.buy("-6", external_id="2")
-    stating(harness, (today.replace(month=4, day=30), "100"))
-    harness.bank.balance("89")
-    harness.refresh()
-    assert proof(harness)[0] == "proven"
-    harness.bank.balance("80")
-    harness.day_later()
-    assert harness.refresh().code == "balance_mismatch"
-
-
-def test_balances_of_an_inverted_account_are_turned_with_its_rows(sessions, user_id):
-    harness = Harness(sessions, user_id, options={"inverted_accounts": ["A"]})
-    today = harness.bank.today
-    harness.bank.buy("30", "Shop", external_id="1", booking_on=today.replace(month=5, day=12))
-    stating(harness, (today.replace(month=4, day=30), "0"), (today.replace(month=5, day=31), "30"))
-    harness.refresh()
-    assert proof(harness)[0] == "proven"
 
 
 def test_a_mismatch_stays_when_the_bank_states_an_available_balance_alone(harness):
@@ -526,90 +431,3 @@ def test_rows_in_another_currency_cannot_be_added_up(harness):
     assert harness.refresh().status == "succeeded"
     found = whole_proof(harness)
     assert (found["result"], found["reason"]) == ("unproven", "other_currencies")
-
-
-def test_a_first_balance_that_was_wrong_is_a_question_after_three_days_and_its_answer_can_be_undone(harness):
-    def days(count, *, accepted):
-        for _ in range(count):
-            harness.day_later()
-            harness.bank.buy("-1", f"Tram {harness.bank.today}", external_id=str(harness.bank.today))
-            harness.bank.balance(str(100 - len(harness.bank.rows)))
-            outcome = harness.refresh()
-            assert (outcome.code == "balance_mismatch") is not accepted
-            assert (outcome.status is RunStatus.SUCCEEDED) is accepted
-
-    def questions():
-        with harness.sessions() as session:
-            return [one for one in list_suggestions(session, harness.user_id) if one.kind == "balance"]
-
-    harness.bank.buy("-1", "Tram", external_id="first")
-    harness.bank.balance("50")
-    harness.refresh()
-    expenses = harness.expenses()
-    days(2, accepted=False)
-    assert questions() == []
-    days(1, accepted=False)
-    [question] = questions()
-    assert (question.other["difference"], question.other["balance"]) == ("49", "96")
-    for times in range(2):
-        with harness.sessions() as session:
-            accept(session, question.id, user_id=harness.user_id)
-        told = harness.sql(
-            "SELECT c.problem_code, count(*) FROM bank_connections c"
-            " JOIN bank_import_runs r ON r.connection_id = c.id AND r.kind = 'answer' GROUP BY 1"
-        )
-        assert [tuple(row) for row in told] == [(None, times + 1)]
-        days(1, accepted=True)
-        assert proof(harness)[0] == "proven"
-        with harness.sessions() as session:
-            undo_answer(session, question.id, user_id=harness.user_id)
-        days(1, accepted=False)
-    with harness.sessions() as session:
-        accept(session, question.id, user_id=harness.user_id)
-    harness.bank.balance("7")
-    assert harness.refresh().code == "balance_mismatch"
-    assert harness.expenses()[: len(expenses)] == expenses
-
-
-def balance_questions(harness):
-    with harness.sessions() as session:
-        return [question for question in list_suggestions(session, harness.user_id) if question.kind == "balance"]
-
-
-def take_the_balance_for_right(harness):
-    (question,) = balance_questions(harness)
-    with harness.sessions() as session:
-        accept(session, question.id, user_id=harness.user_id)
-
-
-def test_the_balance_of_a_card_that_states_what_is_owed_is_asked_about_as_the_bank_says_it(harness):
-    harness.bank.accounts = [replace(one, account_type=AccountType.CREDIT) for one in harness.bank.accounts]
-    for number, (amount, owed) in enumerate((("-50", "50"), ("-30", "80"), ("-10", "95"), ("-1", "96"), ("-2", "98"))):
-        harness.bank.buy(amount, f"Shop {number}", external_id=str(number))
-        harness.bank.balance(owed)
-        harness.refresh()
-        harness.day_later()
-    assert [question.other["balance"] for question in balance_questions(harness)] == ["98"]
-    take_the_balance_for_right(harness)
-    harness.bank.buy("-4", "Shop", external_id="x")
-    harness.bank.balance("102")
-    harness.refresh()
-    assert proof(harness)[0] == "proven"
-
-
-@pytest.mark.parametrize("days_stated", [1, 5])
-def test_balances_of_several_days_are_asked_about_after_as_many_days_as_one_is(harness, days_stated):
-    ends, total, asked_after = {}, Decimal(100), []
-    for number in range(8):
-        harness.bank.buy("-1", f"Tram {number}", external_id=f"t{number}")
-        total -= 6 if number == 2 else 1  # a fee of 5 that the bank tells in no row
-        ends[harness.bank.today] = total
-        stated = sorted(ends)[-days_stated:]
-        harness.bank.extra = {"balances": [DatedBalance(account_id="A", on=on, amount=ends[on]) for on in stated]}
-        if number == 7:
-            take_the_balance_for_right(harness)
-        harness.refresh()
-        asked_after += [number] if balance_questions(harness) else []
-        harness.day_later()
-    assert asked_after[0] == 4
-    assert proof(harness)[0] == "proven"

@@ -1,0 +1,95 @@
+"""Balances that differ for days: the person is asked which side is right."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from tests.importer.test_proof_stories import proof
+from worker.bank_accounts.answers import undo_answer
+from worker.connectors.base import AccountType, DatedBalance
+from worker.importer.actions.suggestions import accept, list_suggestions
+from worker.runs.states import RunStatus
+
+
+def balance_questions(harness):
+    with harness.sessions() as session:
+        return [question for question in list_suggestions(session, harness.user_id) if question.kind == "balance"]
+
+
+def take_the_balance_for_right(harness):
+    (question,) = balance_questions(harness)
+    with harness.sessions() as session:
+        accept(session, question.id, user_id=harness.user_id)
+
+
+def test_a_first_balance_that_was_wrong_is_a_question_after_three_days_and_its_answer_can_be_undone(harness):
+    def days(count, *, accepted):
+        for _ in range(count):
+            harness.day_later()
+            harness.bank.buy("-1", f"Tram {harness.bank.today}", external_id=str(harness.bank.today))
+            harness.bank.balance(str(100 - len(harness.bank.rows)))
+            outcome = harness.refresh()
+            assert (outcome.code == "balance_mismatch") is not accepted
+            assert (outcome.status is RunStatus.SUCCEEDED) is accepted
+
+    harness.bank.buy("-1", "Tram", external_id="first")
+    harness.bank.balance("50")
+    harness.refresh()
+    expenses = harness.expenses()
+    days(2, accepted=False)
+    assert balance_questions(harness) == []
+    days(1, accepted=False)
+    [question] = balance_questions(harness)
+    assert (question.other["difference"], question.other["balance"]) == ("49", "96")
+    for times in range(2):
+        with harness.sessions() as session:
+            accept(session, question.id, user_id=harness.user_id)
+        told = harness.sql(
+            "SELECT c.problem_code, count(*) FROM bank_connections c"
+            " JOIN bank_import_runs r ON r.connection_id = c.id AND r.kind = 'answer' GROUP BY 1"
+        )
+        assert [tuple(row) for row in told] == [(None, times + 1)]
+        days(1, accepted=True)
+        assert proof(harness)[0] == "proven"
+        with harness.sessions() as session:
+            undo_answer(session, question.id, user_id=harness.user_id)
+        days(1, accepted=False)
+    with harness.sessions() as session:
+        accept(session, question.id, user_id=harness.user_id)
+    harness.bank.balance("7")
+    assert harness.refresh().code == "balance_mismatch"
+    assert harness.expenses()[: len(expenses)] == expenses
+
+
+def test_the_balance_of_a_card_that_states_what_is_owed_is_asked_about_as_the_bank_says_it(harness):
+    harness.bank.accounts = [replace(one, account_type=AccountType.CREDIT) for one in harness.bank.accounts]
+    for number, (amount, owed) in enumerate((("-50", "50"), ("-30", "80"), ("-10", "95"), ("-1", "96"), ("-2", "98"))):
+        harness.bank.buy(amount, f"Shop {number}", external_id=str(number))
+        harness.bank.balance(owed)
+        harness.refresh()
+        harness.day_later()
+    assert [question.other["balance"] for question in balance_questions(harness)] == ["98"]
+    take_the_balance_for_right(harness)
+    harness.bank.buy("-4", "Shop", external_id="x")
+    harness.bank.balance("102")
+    harness.refresh()
+    assert proof(harness)[0] == "proven"
+
+
+@pytest.mark.parametrize("days_stated", [1, 5])
+def test_balances_of_several_days_are_asked_about_after_as_many_days_as_one_is(harness, days_stated):
+    ends, total, asked_after = {}, Decimal(100), []
+    for number in range(8):
+        harness.bank.buy("-1", f"Tram {number}", external_id=f"t{number}")
+        total -= 6 if number == 2 else 1  # a fee of 5 that the bank tells in no row
+        ends[harness.bank.today] = total
+        stated = sorted(ends)[-days_stated:]
+        harness.bank.extra = {"balances": [DatedBalance(account_id="A", on=on, amount=ends[on]) for on in stated]}
+        if number == 7:
+            take_the_balance_for_right(harness)
+        harness.refresh()
+        asked_after += [number] if balance_questions(harness) else []
+        harness.day_later()
+    assert asked_after[0] == 4
+    assert proof(harness)[0] == "proven"
