@@ -13,6 +13,7 @@ from typing import Any
 from celery import Celery
 from kombu import Producer
 from kombu import Queue as KombuQueue
+from kombu.exceptions import BatchPublishError, OperationalError  # type: ignore[attr-defined]  # new in kombu 5.7
 from kombu.utils.url import parse_url
 
 from worker.net.redis_address import names_sentinels, parse_sentinels
@@ -167,19 +168,26 @@ def publish(app: Celery, nudges: Iterable[Nudge]) -> None:
 
     Raises: kombu.exceptions.OperationalError when the broker does not accept them; the dispatcher sends them later.
     """
-    with app.producer_pool.acquire(block=True, timeout=5) as producer, producer.batch():  # type: ignore[attr-defined]  # new in kombu 5.7
-        for nudge in nudges:
-            limit = TIME_LIMITS[nudge.queue]
-            app.send_task(
-                EXECUTE,
-                args=[str(nudge.run_id)],
-                task_id=str(nudge.run_id),
-                queue=nudge.queue.value,
-                soft_time_limit=limit.soft_s,
-                time_limit=limit.hard_s,
-                producer=producer,
-                retry=False,
-            )
+    try:
+        with app.producer_pool.acquire(block=True, timeout=5) as producer, producer.batch():  # type: ignore[attr-defined]  # new in kombu 5.7
+            for nudge in nudges:
+                _send(app, producer, nudge)
+    except BatchPublishError as error:  # the connection was lost, or Redis is full
+        raise OperationalError(f"{error}: {error.__cause__}") from error
+
+
+def _send(app: Celery, producer: Producer, nudge: Nudge) -> None:
+    limit = TIME_LIMITS[nudge.queue]
+    app.send_task(
+        EXECUTE,
+        args=[str(nudge.run_id)],
+        task_id=str(nudge.run_id),
+        queue=nudge.queue.value,
+        soft_time_limit=limit.soft_s,
+        time_limit=limit.hard_s,
+        producer=producer,
+        retry=False,
+    )
 
 
 def publish_tick(app: Celery) -> None:

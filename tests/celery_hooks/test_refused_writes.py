@@ -1,10 +1,15 @@
 """A Redis that answers and takes no writes counts as one that is away, until one takes them again."""
 
+import uuid
+
 import kombu
 import pytest
 import redis
+from celery import Celery
+from kombu.exceptions import OperationalError
 
 from tests.waiting import PATIENCE_S
+from worker import broker
 from worker.celery_hooks.queue_entries import check_queue_entries
 from worker.celery_hooks.refused_writes import takes_no_writes
 from worker.local.redis import EmbeddedRedis
@@ -38,6 +43,21 @@ def test_who_is_refused_its_writes_connects_again_and_what_is_sent_later_arrives
             now = {client["id"] for client in operator.client_list()}
             assert now - known, "the address may lead to another server by now"
         assert operator.llen("interactive") == 1 + len(STATES)
+
+
+def test_nudges_that_a_redis_refuses_are_refused_in_the_words_that_their_senders_expect(server):
+    check_queue_entries()
+    nudge = broker.Nudge(run_id=uuid.uuid4(), queue=broker.Queue.HEAVY)
+    with Celery(broker=server.url, set_as_current=False) as app, redis.Redis.from_url(server.url) as operator:
+        app.conf.task_queues = broker.declared_queues(server.url)
+        broker.publish(app, [nudge])
+        for stops, begins in STATES.values():
+            operator.execute_command(*stops)
+            with pytest.raises(OperationalError, match="takes no writes"):
+                broker.publish(app, [nudge])
+            operator.execute_command(*begins)
+        broker.publish(app, [nudge])
+        assert operator.llen(broker.Queue.HEAVY) == 2
 
 
 def test_a_message_whose_end_is_not_heard_holds_no_place(server):
