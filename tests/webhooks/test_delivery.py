@@ -178,6 +178,27 @@ def test_a_subscription_is_sent_no_more_than_its_rate(sessions, add_subscription
         assert len(claim(session, capacity=100, policy=ClaimPolicy(cap=50))) <= 1
 
 
+def test_who_lets_us_wait_gets_no_place_before_others_however_old_their_deliveries_are(
+    sessions, add_subscription, publish, other_user_id, execute
+):
+    for path in ("a", "b"):
+        add_subscription(f"http://127.0.0.1:1/{path}")
+    add_subscription("http://127.0.0.1:1/other", user_id=other_user_id)
+    for number in range(3):
+        publish(id=number)
+    with sessions() as session:
+        relay(session, batch=100)
+    execute("UPDATE webhook_deliveries SET next_attempt_at = now() - INTERVAL '1 hour'")
+    with sessions() as session:
+        claim(session, capacity=1, policy=ClaimPolicy())
+    publish(user_id=other_user_id)
+    with sessions() as session:
+        relay(session, batch=100)
+    with sessions() as session:
+        taken = [claim(session, capacity=1, policy=ClaimPolicy())[0].user_id for _ in range(2)]
+    assert [user_id == other_user_id for user_id in taken] == [True, False]
+
+
 def test_two_processes_at_once_deliver_each_event_once(make_receiver, add_subscription, publish, deliver):
     receivers = [make_receiver() for _ in range(5)]
     for receiver in receivers:

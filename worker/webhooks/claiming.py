@@ -54,7 +54,9 @@ class ClaimedDelivery:
     envelope: EventEnvelope
 
 
-# The recursion steps from one subscription with waiting deliveries to the next, never through their rows.
+# The recursion steps from one subscription with waiting deliveries to the next, never through their rows. Whose
+# deliveries are under way already comes last: else those of a few users, who let us wait, would take each place that
+# comes free as long as theirs are the oldest.
 _LOCK_TURNS = text(
     """
     WITH RECURSIVE waiting AS (
@@ -65,14 +67,19 @@ _LOCK_TURNS = text(
         SELECT subscription_id, next_attempt_at FROM webhook_deliveries
         WHERE state = 'pending' AND subscription_id > w.subscription_id
         ORDER BY subscription_id, next_attempt_at LIMIT 1) n
+    ), under_way AS MATERIALIZED (
+      SELECT o.user_id, count(*) AS deliveries
+      FROM webhook_deliveries l JOIN webhook_subscriptions o ON o.id = l.subscription_id
+      WHERE l.state = 'leased' GROUP BY o.user_id
     )
     SELECT s.id FROM waiting w JOIN webhook_subscriptions s ON s.id = w.subscription_id
+      LEFT JOIN under_way u ON u.user_id = s.user_id
     WHERE w.next_attempt_at <= now() AND s.status = 'active'
       AND (s.breaker_until IS NULL OR s.breaker_until <= now())
       AND (s.rate_next_at IS NULL OR s.rate_next_at < now() + interval '1 second')
       AND (SELECT count(*) FROM webhook_deliveries l WHERE l.subscription_id = s.id AND l.state = 'leased')
         < CASE WHEN s.consecutive_failures > 0 THEN 1 ELSE :cap END
-    ORDER BY w.next_attempt_at LIMIT :capacity
+    ORDER BY coalesce(u.deliveries, 0), w.next_attempt_at LIMIT :capacity
     FOR NO KEY UPDATE OF s SKIP LOCKED
     """
 )
