@@ -380,6 +380,8 @@ CREATE TABLE IF NOT EXISTS bank_import_runs (
   claimed_at TIMESTAMPTZ,
   requests JSONB,
   earlier_attempts JSONB,
+  -- that of the connection; an older version writes none
+  connector_name VARCHAR(50),
   -- a kind no task handles would wait for ever
   CONSTRAINT ck_bank_import_runs_kind CHECK (kind IN ('import', 'refresh', 'revert', 'replay', 'unmatch', 'move', 'dismiss', 'answer')),
   -- an unknown trigger would land in no queue
@@ -428,9 +430,10 @@ CREATE INDEX IF NOT EXISTS idx_bank_import_runs_message ON bank_import_runs(queu
 CREATE INDEX IF NOT EXISTS idx_bank_import_runs_most_changed
   ON bank_import_runs((created + updated + linked + removed), queued_at, id)
   WHERE created + updated + linked + removed > 0;
--- the dispatcher's questions: which runs are due and not published, and which messages were lost
-CREATE INDEX IF NOT EXISTS idx_bank_import_runs_due
-  ON bank_import_runs((CASE trigger WHEN 'schedule' THEN 0 ELSE 1 END), (COALESCE(not_before, queued_at)))
+-- the dispatcher's questions: which runs of each connector are due and not published, and which messages were lost
+CREATE INDEX IF NOT EXISTS idx_bank_import_runs_fronts
+  ON bank_import_runs((CASE trigger WHEN 'schedule' THEN 0 ELSE 1 END), (COALESCE(connector_name, '')),
+                      (COALESCE(not_before, queued_at)))
   WHERE status IN ('queued', 'deferred') AND dispatched_at IS NULL;
 CREATE INDEX IF NOT EXISTS idx_bank_import_runs_published ON bank_import_runs(dispatched_at)
   WHERE status IN ('queued', 'deferred') AND dispatched_at IS NOT NULL;

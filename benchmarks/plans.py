@@ -30,7 +30,7 @@ class PlannedStatement:
 
 def dispatch_statements() -> Iterator[PlannedStatement]:
     """Yield what dispatcher and claim ask."""
-    values = {"interactive": False, "page": 1000, "reach": 50_000, "full_users": [], "full_connectors": []}
+    values = {"interactive": False, "page": 1000, "full_users": [], "full_connectors": []}
     of_dispatch = ("waiting", dispatch._WAITING), ("under way", dispatch._UNDER_WAY), ("postpone", dispatch._POSTPONE)  # noqa: SLF001
     for name, statement in of_dispatch:
         sql = statement.text.replace(":redispatch", "INTERVAL '90 seconds'")

@@ -40,10 +40,10 @@ EXPORTED = {
     "expenses": "amount category_id currency expense_type id notes spent_at user_id",
     "bank_import_runs": """
         account_external_id accounted accounts_done accounts_total attempt cancel_requested_at claimed_at code
-        connection_id created delivered dispatch_count dispatched_at dry_run fetched finished_at from_on heartbeat_at
-        id kind linked message not_before pages part_days queued_at read_from_on read_to_on reimport rejected removed
-        report requests scheduled_for started_at status suggested target_run_id to_on trigger unchanged updated
-        user_id
+        connection_id connector_name created delivered dispatch_count dispatched_at dry_run fetched finished_at from_on
+        heartbeat_at id kind linked message not_before pages part_days queued_at read_from_on read_to_on reimport
+        rejected removed report requests scheduled_for started_at status suggested target_run_id to_on trigger unchanged
+        updated user_id
         """,
     "bank_import_run_accounts": """
         account_id accounted balance_proof code created cursor_after cursor_before delivered fetched finished_at

@@ -34,6 +34,7 @@ class BankImportRun(CountColumns, Base):
         claimed_at: When the newest attempt began.
         requests: What the newest attempt asked the bank, as `worker.runs.attempt_log` writes it.
         earlier_attempts: The attempts before it.
+        connector_name: That of the connection, so that each connector's runs wait apart; none on runs of before r0048.
     """
 
     __tablename__ = "bank_import_runs"
@@ -75,6 +76,7 @@ class BankImportRun(CountColumns, Base):
     claimed_at: Mapped[datetime | None]
     requests: Mapped[dict[str, Any] | None] = mapped_column(deferred=True)
     earlier_attempts: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB, deferred=True)
+    connector_name: Mapped[str | None] = mapped_column(String(50))
 
 
 class BankImportRunAccount(CountColumns, Base):

@@ -36,7 +36,7 @@ def request_run(
     answered = _fresh_run(session, request) or (_same_running(session, request) if join_running else None)
     if answered is not None:
         return answered
-    written = _write(session, request, run_id or uuid7(), connection.user_id)
+    written = _write(session, request, run_id or uuid7(), connection)
     if written is not None:
         return written
     waiting = _open_run(session, request, *WAITING)
@@ -115,13 +115,14 @@ def _promote(session: Session, run_id: uuid.UUID, trigger: RunTrigger) -> None:
         session.execute(needless.values(status=RunStatus.QUEUED, not_before=None))
 
 
-def _write(session: Session, request: RunRequest, run_id: uuid.UUID, user_id: int) -> uuid.UUID | None:
+def _write(session: Session, request: RunRequest, run_id: uuid.UUID, connection: BankConnection) -> uuid.UUID | None:
     statement = (
         insert(BankImportRun)
         .values(
             id=run_id,
-            connection_id=request.connection_id,
-            user_id=user_id,
+            connection_id=connection.id,
+            user_id=connection.user_id,
+            connector_name=connection.connector_name,
             kind=request.kind,
             trigger=request.trigger,
             account_external_id=request.account_external_id,

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
-from itertools import count
 from typing import TypeAlias
 
 from sqlalchemy.exc import DBAPIError
@@ -30,9 +29,6 @@ log = get_logger(__name__)
 
 _PAUSE_S = 0.25
 
-_MOST_LOOKS = 4
-"""How many pages of runs of banks that may not be asked yet leave the front in one pass."""
-
 TakeDue: TypeAlias = Callable[[Session], list[DueRun]]
 """Marks due runs as published and returns them."""
 
@@ -42,9 +38,9 @@ def tick() -> None:
     """Dispatch what is due; as long as there is more or a limit is reached, continue until the next tick."""
     runtime = process_runtime()
     started_s = time.monotonic()
-    for number in count():
+    while True:
         pass_started_s = time.monotonic()
-        moved = dispatch_once(runtime, far=number == 0)
+        moved = dispatch_once(runtime)
         heartbeat_files.touch("dispatcher")
         # A pass over a long backlog loads Postgres, so a pause of twice its duration follows.
         pause_s = max(_PAUSE_S, 2 * (time.monotonic() - pass_started_s))
@@ -59,34 +55,28 @@ def tick() -> None:
 def dispatch_requests() -> None:
     """Publish the runs that people wait for, once; whatever a limit holds back is left to the tick."""
     runtime = process_runtime()
-    take = partial(take_due_runs, interactive=True, limits=_limits(runtime.settings), far=False)
+    take = partial(take_due_runs, interactive=True, limits=_limits(runtime.settings))
     _dispatch(runtime, Queue.INTERACTIVE, take)
 
 
-def dispatch_once(runtime: Runtime, *, far: bool = True) -> int:
+def dispatch_once(runtime: Runtime) -> int:
     """Dispatch what is due now, interactive runs first; return 0 when there was nothing to do.
-
-    Args:
-        far: As `take_due_runs`.
 
     Raises: kombu.exceptions.OperationalError when the broker is away; the marked runs are published again later.
     """
     limits = _limits(runtime.settings)
     moved = _take_notices(runtime)
     for interactive, queue in ((True, Queue.INTERACTIVE), (False, Queue.SCHEDULED)):
-        moved += _postpone(runtime, interactive=interactive, limits=limits)
-        moved += _dispatch(runtime, queue, partial(take_due_runs, interactive=interactive, limits=limits, far=far))
+        moved += _postpone(runtime, interactive=interactive)
+        moved += _dispatch(runtime, queue, partial(take_due_runs, interactive=interactive, limits=limits))
     plan = partial(plan_due_connections, limits=limits, shortest_of=partial(_shortest, runtime))
     return moved + _dispatch(runtime, Queue.SCHEDULED, plan)
 
 
-def _postpone(runtime: Runtime, *, interactive: bool, limits: DispatchLimits) -> bool:
-    """Let runs of banks that may not be asked yet leave the front; say whether most of it is such runs still."""
-    for _ in range(_MOST_LOOKS):
-        with runtime.sessions() as session:
-            if not postpone_held_runs(session, interactive=interactive, limits=limits):
-                return False
-    return True
+def _postpone(runtime: Runtime, *, interactive: bool) -> bool:
+    """Let runs of banks that may not be asked yet leave the fronts; say whether there may be more of them."""
+    with runtime.sessions() as session:
+        return postpone_held_runs(session, interactive=interactive)
 
 
 def _dispatch(runtime: Runtime, queue: Queue, take: TakeDue) -> int:

@@ -21,7 +21,7 @@ PAST = datetime(2026, 1, 1, tzinfo=UTC)
 
 def due(sessions, limits=LIMITS, *, interactive=False):
     with sessions() as session:
-        postpone_held_runs(session, interactive=interactive, limits=limits)
+        postpone_held_runs(session, interactive=interactive)
         return take_due_runs(session, interactive=interactive, limits=limits)
 
 
@@ -61,40 +61,48 @@ def test_dispatchers_at_the_same_moment_publish_no_more_than_one_of_them_may(ses
 
 
 def test_runs_that_cannot_go_on_yet_do_not_hide_those_behind_them(sessions, connect, ask, monkeypatch):
-    monkeypatch.setattr(dispatch, "_SMALLEST_PAGE", 3)
-    monkeypatch.setattr(dispatch, "_PAGE_PER_PLACE", 1)
+    monkeypatch.setattr(dispatch, "PAGE", 3)
     for _ in range(10):
         ask(connect(rate_limited_until=datetime(2100, 1, 1, tzinfo=UTC)), trigger=RunTrigger.SCHEDULE)
     run_id = ask(connect(), trigger=RunTrigger.SCHEDULE)
-    few = DispatchLimits(ahead=1, per_user=10, per_connector=50, redispatch_s=60)
-    assert [run.run_id for run in due(sessions, few)] == [run_id], "it is found before all of those have left"
     with sessions() as session:
-        looks = [postpone_held_runs(session, interactive=False, limits=few) for _ in range(4)]
-    assert looks == [True, True, False, False], "most of the front were such, so that a pass looks again"
+        looks = [postpone_held_runs(session, interactive=False) for _ in range(4)]
+    assert looks == [True, True, True, False], "very many were, so that a pass follows"
+    assert [run.run_id for run in due(sessions)] == [run_id]
 
 
 @pytest.mark.parametrize("full", ["user", "connector"])
-def test_runs_without_a_free_place_do_not_hide_others(sessions, connect, ask, another_user, monkeypatch, full):
-    monkeypatch.setattr(dispatch, "_SMALLEST_PAGE", 3)
-    monkeypatch.setattr(dispatch, "_PAGE_PER_PLACE", 1)
-    limits = DispatchLimits(ahead=3, per_user=2, per_connector=2, redispatch_s=60)
-    one = another_user("one")
-    for number in range(12):
-        user_id, connector = (one, f"bank{number}") if full == "user" else (another_user(f"user{number}"), "mock")
-        ask(connect(user_id, connector_name=connector))
-    behind = ask(connect(another_user("behind"), connector_name="other"))
-    first, second, third = (due(sessions, limits, interactive=True) for _ in range(3))
-    assert (len(first), [run.run_id for run in second], third) == (2, [behind], [])
+def test_runs_without_a_free_place_hide_nobody(sessions, connect, ask, another_user, monkeypatch, full):
+    monkeypatch.setattr(dispatch, "PAGE", 3)
+    limits = DispatchLimits(ahead=100, per_user=2, per_connector=3 if full == "user" else 2, redispatch_s=60)
+    people = [another_user("one")] * 12 if full == "user" else [another_user(f"user{number}") for number in range(12)]
+    for person in people:
+        ask(connect(person))
+    behind = ask(connect(another_user("behind"), connector_name="mock" if full == "user" else "other"))
+    first, second = (due(sessions, limits, interactive=True) for _ in range(2))
+    assert (len(first), first[-1].run_id, second) == (3, behind, []), "in one pass"
+
+
+def test_runs_of_an_older_version_are_told_apart_once_a_pass_named_them(sessions, connect, ask, monkeypatch):
+    monkeypatch.setattr(dispatch, "PAGE", 3)
+    limits = DispatchLimits(ahead=100, per_user=100, per_connector=2, redispatch_s=60)
+    for _ in range(8):
+        ask(connect())
+    behind = ask(connect(connector_name="other"))
+    with sessions() as session:
+        session.execute(text("UPDATE bank_import_runs SET connector_name = NULL"))
+    found = [run.run_id for _ in range(3) for run in due(sessions, limits, interactive=True)]
+    assert (len(found), found[-1]) == (3, behind)
 
 
 @pytest.mark.parametrize("held", ["nobody", "everybody"])
-def test_a_pass_asks_nothing_of_those_behind_the_front(sessions, connect, ask, monkeypatch, held):
-    monkeypatch.setattr(dispatch, "_SMALLEST_PAGE", 10)
+def test_a_pass_asks_nothing_of_those_behind_the_fronts_nor_of_full_connectors(sessions, connect, ask, held):
     institution = "Nordea" if held == "everybody" else "Other"
-    for _ in range(60):
+    for _ in range(30):
+        ask(connect(connector_name="full"), trigger=RunTrigger.SCHEDULE)
         ask(connect(institution_name=institution), trigger=RunTrigger.SCHEDULE)
-    values = {"interactive": False, "page": 10, "reach": 10, "redispatch": timedelta(seconds=60)}
-    values |= {"full_users": [], "full_connectors": []}
+    values = {"interactive": False, "page": 10, "redispatch": timedelta(seconds=60)}
+    values |= {"full_users": [], "full_connectors": ["full"]}
     with sessions() as session:
         session.execute(
             text(
@@ -115,10 +123,11 @@ def test_a_pass_asks_nothing_of_those_behind_the_front(sessions, connect, ask, m
 
 
 def rows_read(node):
-    """Yield how many rows each step of a plan read of its table."""
+    """Yield how many runs each step of a plan read."""
     for child in node.get("Plans", ()):
         yield from rows_read(child)
-    yield (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+    if node.get("Relation Name") == "bank_import_runs":
+        yield (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
 
 
 def test_those_who_wait_have_shares_of_their_own(sessions, connect, ask):
@@ -219,8 +228,7 @@ def test_what_a_person_asks_for_while_its_pass_is_under_way_is_not_held_back(ses
 
 
 def test_runs_behind_running_ones_do_not_hide_others(sessions, connect, ask, take, monkeypatch):
-    monkeypatch.setattr(dispatch, "_SMALLEST_PAGE", 3)
-    monkeypatch.setattr(dispatch, "_PAGE_PER_PLACE", 1)
+    monkeypatch.setattr(dispatch, "PAGE", 3)
     for _ in range(3):
         connection_id = connect()
         take(ask(connection_id))

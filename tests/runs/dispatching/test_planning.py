@@ -121,7 +121,7 @@ def test_a_connector_without_room_holds_up_no_other(sessions, connect):
 
 
 def test_a_user_with_many_due_connections_hides_nobody(sessions, connect, another_user, monkeypatch):
-    monkeypatch.setattr(planning, "_PAGE", 5)
+    monkeypatch.setattr(planning, "PAGE", 5)
     big, small = another_user("big"), another_user("small")
     for _ in range(30):
         connect(big, next_refresh_at=PAST)
@@ -154,6 +154,14 @@ def test_a_slot_whose_connection_has_a_run_already_is_answered_by_it(sessions, c
     assert plan(sessions) == []
     with sessions() as session:
         assert session.get(BankConnection, connection_id).next_refresh_at > datetime.now(UTC)
+
+
+def test_slots_that_are_answered_already_hide_no_others(sessions, connect, ask, monkeypatch):
+    monkeypatch.setattr(planning, "PAGE", 2)
+    for _ in range(5):
+        ask(connect(next_refresh_at=PAST))
+    connect(next_refresh_at=PAST + timedelta(hours=1))
+    assert len(plan(sessions)) == 1
 
 
 def test_a_user_that_is_being_deleted_is_passed_by_without_waiting(sessions, connect):

@@ -1,15 +1,17 @@
 """Chooses the waiting runs to publish as messages. The order is decided here, not by the queue.
 
 Any number of dispatchers may run at once; passes over one sort of runs follow one another, so that each counts what
-those before it published. Messages are published after the commit; a run whose message is lost is published again. A
-pass reads the front of what is due, never all that waits: what waits for a bank that is down is due when it is asked
-again, and what may not start yet for another reason is passed by. A message of no use does the work of a lost or late
-one: that of the run that waits longest.
+those before it published. Messages are published after the commit; a run whose message is lost is published again.
+
+A pass reads the front of what waits for each connector, never all that waits, and nothing of a connector without a free
+place: however many runs wait for one, they hide nobody who waits for another. What waits for a bank that is down is due
+when it is asked again. A message of no use does the work of a lost or late one: that of the run that waits longest.
 """
 
 import uuid
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from sqlalchemy import CursorResult, text
@@ -20,23 +22,19 @@ from worker.runs.dispatching.dispatch_order import DispatchLimits, DueCandidate,
 from worker.runs.dispatching.heavy import HEAVY_RUN
 from worker.runs.providers import circuit
 
-_PAGE_PER_PLACE = 10
-_SMALLEST_PAGE = 1000
-_REACH_PAGES = 10
-"""How many pages of due runs a pass that looks far reads to find one of runs that may start."""
+PAGE = 1000
+"""Due runs, or due connections, of one connector that are read at once."""
+
+_MOST_ROUNDS = 20
+"""Rounds of one pass; what is left then is left to the next one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DueRun:
+class DueRun(DueCandidate):
     """A run to publish, and what triggered it."""
 
     run_id: uuid.UUID
     trigger: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _WaitingRun(DueCandidate):
-    id: uuid.UUID
 
 
 _LOCK_PASSES = text("SELECT pg_advisory_xact_lock(hashtext('finmind.dispatch'), CAST(:interactive AS int))")
@@ -60,30 +58,41 @@ _MAY_ASK = f"""(c.rate_limited_until IS NULL OR c.rate_limited_until <= now())
          AND (CAST(:interactive AS int) = 1 AND r.attempt = 0 OR NOT EXISTS (SELECT 1 {_OPEN_CIRCUITS}))"""
 """SQL: no limit and no open circuit keeps run `r` of connection `c` from its bank."""
 
-# The CASE is the expression of idx_bank_import_runs_due: Postgres rewrites `(trigger <> 'schedule') = false` so that it
-# no longer matches the index.
-_FRONT = """front AS MATERIALIZED (
-      SELECT id, connection_id, user_id, attempt, coalesce(not_before, queued_at) AS ready_at FROM bank_import_runs
-      WHERE status IN ('queued', 'deferred') AND dispatched_at IS NULL
-        AND CASE trigger WHEN 'schedule' THEN 0 ELSE 1 END = CAST(:interactive AS int)
-        AND coalesce(not_before, queued_at) <= now()
-      ORDER BY coalesce(not_before, queued_at) LIMIT :reach)"""
-"""SQL: the due runs of one sort that wait longest. Nothing is asked of those behind them, however many they are."""
+# The CASE is the expression of idx_bank_import_runs_fronts: Postgres rewrites `(trigger <> 'schedule') = false` so that
+# it no longer matches the index.
+_WAITS = """status IN ('queued', 'deferred') AND dispatched_at IS NULL
+        AND CASE trigger WHEN 'schedule' THEN 0 ELSE 1 END = CAST(:interactive AS int)"""
+_CONNECTOR = "coalesce(connector_name, '')"
+_READY_AT = "coalesce(not_before, queued_at)"
+# A loose index scan finds who is waited for: one probe for each connector. Runs that an older version wrote are in a
+# front of their own until they are named.
+_FRONT = f"""RECURSIVE connectors AS (
+      (SELECT {_CONNECTOR} AS name FROM bank_import_runs WHERE {_WAITS} ORDER BY {_CONNECTOR} LIMIT 1)
+      UNION ALL
+      SELECT (SELECT {_CONNECTOR} FROM bank_import_runs WHERE {_WAITS} AND {_CONNECTOR} > connectors.name
+              ORDER BY {_CONNECTOR} LIMIT 1)
+      FROM connectors WHERE connectors.name IS NOT NULL
+    ), front AS MATERIALIZED (
+      SELECT of_connector.* FROM connectors CROSS JOIN LATERAL (
+        SELECT id, connection_id, user_id, trigger, attempt, {_READY_AT} AS ready_at FROM bank_import_runs
+        WHERE {_WAITS} AND {_CONNECTOR} = connectors.name AND {_READY_AT} <= now()
+          AND user_id <> ALL(CAST(:full_users AS int[]))
+        ORDER BY {_READY_AT} LIMIT :page) of_connector
+      WHERE connectors.name <> ALL(CAST(:full_connectors AS text[])))"""  # noqa: S608 - constants
+"""SQL: of each connector the due runs of one sort that wait longest, of users with a free place. Nothing is asked of
+those behind them, however many they are."""
 
-# The front is read as far as it takes to fill a page: runs of a user or a connector without a free place hide nobody.
 # A running run with an expired lease is taken once the reaper emptied `dispatched_at`.
 _WAITING = text(
     f"""
     WITH {_FRONT}, waiting AS (
-      (SELECT r.id, r.user_id, c.connector_name, r.ready_at
+      (SELECT r.id AS run_id, r.trigger, r.user_id, c.connector_name, r.ready_at
        FROM front r JOIN bank_connections c ON c.id = r.connection_id
-       WHERE r.user_id <> ALL(CAST(:full_users AS int[])) AND c.connector_name <> ALL(CAST(:full_connectors AS text[]))
-         AND NOT EXISTS (SELECT 1 FROM bank_import_runs o
+       WHERE NOT EXISTS (SELECT 1 FROM bank_import_runs o
                          WHERE o.connection_id = r.connection_id AND o.status = 'running')
-         AND {_MAY_ASK}
-       ORDER BY r.ready_at LIMIT :page)
+         AND {_MAY_ASK})
       UNION ALL
-      (SELECT r.id, r.user_id, c.connector_name, r.queued_at
+      (SELECT r.id, r.trigger, r.user_id, c.connector_name, r.queued_at
        FROM bank_import_runs r JOIN bank_connections c ON c.id = r.connection_id
        WHERE (r.trigger <> 'schedule') = :interactive
          AND (r.status IN ('queued', 'deferred') AND r.dispatched_at < now() - :redispatch
@@ -94,7 +103,15 @@ _WAITING = text(
          AND {_MAY_ASK}
        LIMIT :page)
     )
-    SELECT id, user_id, connector_name, ready_at FROM waiting ORDER BY ready_at, id
+    SELECT run_id, trigger, user_id, connector_name, ready_at FROM waiting ORDER BY ready_at, run_id
+    """  # noqa: S608 - constants
+)
+_NAME_CONNECTORS = text(
+    f"""
+    UPDATE bank_import_runs r SET connector_name = c.connector_name
+    FROM (SELECT id FROM bank_import_runs WHERE {_WAITS} AND {_CONNECTOR} = '' ORDER BY {_READY_AT} LIMIT :page
+          FOR UPDATE SKIP LOCKED) unnamed, bank_connections c
+    WHERE r.id = unnamed.id AND c.id = r.connection_id
     """  # noqa: S608 - constants
 )
 # What may not ask its bank yet leaves the front until it may. Else it would hide those behind it, or each pass would
@@ -132,47 +149,63 @@ _MARK_PUBLISHED = text(
 )
 
 
-def take_due_runs(session: Session, *, interactive: bool, limits: DispatchLimits, far: bool = True) -> list[DueRun]:
+def take_due_runs(session: Session, *, interactive: bool, limits: DispatchLimits) -> list[DueRun]:
     """Mark the next waiting runs as published and return them; publish their messages after the commit.
 
     Args:
         interactive: True for runs that a person waits for, False for scheduled ones; each has limits of its own.
-        far: Look for runs that may start behind very many that may not, which costs ten times as much where there are.
     """
-    busy = read_under_way_in_turn(session, interactive=interactive, limits=limits)
-    page = _page(limits)
-    redispatch = timedelta(seconds=limits.redispatch_s)
-    values = {
-        "interactive": interactive,
-        "redispatch": redispatch,
-        "page": page,
-        # What waits behind a running run of its connection is at the front, too.
-        "reach": _REACH_PAGES * page if far else page + busy.by_user.total(),
-        "full_users": [user_id for user_id, runs in busy.by_user.items() if runs >= limits.per_user],
-        "full_connectors": [name for name, runs in busy.by_connector.items() if runs >= limits.per_connector],
-    }
-    waiting = [_WaitingRun(**row) for row in session.execute(_WAITING, values).mappings()]
-    chosen = [str(run.id) for run in choose(waiting, busy, limits)]
-    if not chosen:
-        return []
-    marked = session.execute(_MARK_PUBLISHED, {"ids": chosen, "redispatch": redispatch})
-    triggers = {str(row.id): row.trigger for row in marked}
-    return [DueRun(run_id=uuid.UUID(run_id), trigger=triggers[run_id]) for run_id in chosen if run_id in triggers]
+
+    def take_round(under_way: UnderWay) -> list[DueRun] | None:
+        redispatch = timedelta(seconds=limits.redispatch_s)
+        values = {
+            "interactive": interactive,
+            "redispatch": redispatch,
+            # What waits behind a running run of its connection is at the front, too.
+            "page": PAGE + under_way.by_user.total(),
+            "full_users": under_way.full_users(limits),
+            "full_connectors": under_way.full_connectors(limits),
+        }
+        waiting = [DueRun(**row) for row in session.execute(_WAITING, values).mappings()]
+        chosen = choose(waiting, under_way, limits)
+        marking = {"ids": [str(run.run_id) for run in chosen], "redispatch": redispatch}
+        marked = session.execute(_MARK_PUBLISHED, marking).all() if chosen else []
+        triggers = {row.id: row.trigger for row in marked}
+        return [replace(run, trigger=triggers[run.run_id]) for run in chosen if run.run_id in triggers] or None
+
+    return fill_places(read_under_way_in_turn(session, interactive=interactive, limits=limits), limits, take_round)
 
 
-def postpone_held_runs(session: Session, *, interactive: bool, limits: DispatchLimits) -> bool:
+def fill_places(
+    under_way: UnderWay, limits: DispatchLimits, take_round: Callable[[UnderWay], list[DueRun] | None]
+) -> list[DueRun]:
+    """Take runs in rounds until no place is free or nothing is left that may have one.
+
+    Whoever got the last place of a share is not read in the next round, and hides nobody, however much of theirs waits.
+
+    Args:
+        take_round: Takes runs beside those under way; returns None where it changed nothing.
+    """
+    taken: list[DueRun] = []
+    for _ in range(_MOST_ROUNDS):
+        more = take_round(under_way) if under_way.published < limits.ahead else None
+        if more is None:
+            break
+        taken += more
+        under_way = under_way.beside(more)
+    return taken
+
+
+def postpone_held_runs(session: Session, *, interactive: bool) -> bool:
     """Let the due runs of banks that may not be asked yet wait until they may, so that others come to the front.
 
-    Returns whether most of the front were such runs, so that there may be more of them.
+    Returns whether very many were, so that there may be more of them.
     """
-    page = _page(limits)
-    result = session.execute(_POSTPONE, {"interactive": interactive, "reach": page})
+    values = {"interactive": interactive, "page": PAGE, "full_users": [], "full_connectors": []}
+    session.execute(_NAME_CONNECTORS, values)
+    result = session.execute(_POSTPONE, values)
     assert isinstance(result, CursorResult)
-    return result.rowcount > page / 2
-
-
-def _page(limits: DispatchLimits) -> int:
-    return max(_SMALLEST_PAGE, _PAGE_PER_PLACE * limits.ahead)
+    return result.rowcount > PAGE / 2
 
 
 def read_under_way_in_turn(session: Session, *, interactive: bool, limits: DispatchLimits) -> UnderWay:

@@ -1,7 +1,7 @@
 """Chooses fairly among due runs: the first run of every user before the second of any, within the limits. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -60,14 +60,25 @@ class UnderWay:
     by_connector: Counter[str]
     published: int
 
-    def room_for(self, connector_name: str, limits: DispatchLimits) -> int:
-        """Return how many more runs may be published through a connector."""
-        of_connector = limits.per_connector - self.by_connector[connector_name]
-        return max(0, min(of_connector, limits.ahead - self.published))
+    def beside(self, more: Collection["DueCandidate"]) -> "UnderWay":
+        """Return what is under way once these are published as well."""
+        return UnderWay(
+            by_user=self.by_user + Counter(one.user_id for one in more),
+            by_connector=self.by_connector + Counter(one.connector_name for one in more),
+            published=self.published + len(more),
+        )
+
+    def full_users(self, limits: DispatchLimits) -> list[int]:
+        """Return the users without a free place."""
+        return [user_id for user_id, runs in self.by_user.items() if runs >= limits.per_user]
+
+    def full_connectors(self, limits: DispatchLimits) -> list[str]:
+        """Return the connectors without a free place."""
+        return [name for name, runs in self.by_connector.items() if runs >= limits.per_connector]
 
     def is_at_a_limit(self, limits: DispatchLimits) -> bool:
         """Say whether no more runs may be published, at least through one connector."""
-        return self.published >= limits.ahead or any(n >= limits.per_connector for n in self.by_connector.values())
+        return self.published >= limits.ahead or bool(self.full_connectors(limits))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

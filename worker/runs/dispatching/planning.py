@@ -5,23 +5,19 @@ connections that another has locked, and a slot makes one run.
 """
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.db.uuid7 import uuid7
-from worker.runs.dispatching.dispatch import DueRun, read_under_way_in_turn
+from worker.runs.dispatching.dispatch import PAGE, DueRun, fill_places, read_under_way_in_turn
 from worker.runs.dispatching.dispatch_order import DispatchLimits, DueCandidate, UnderWay, choose
 from worker.runs.dispatching.refresh_schedule import RefreshSchedule, next_slot_after, polling_interval
 from worker.runs.states import RunTrigger
-
-_PAGE = 1000
-_MOST_PAGES = 20
-"""Due connections of one connector that a pass reads, so that one user with many of them does not hide the others."""
 
 # A loose index scan over idx_bank_connections_ready: one probe for each connector, however many connections it has.
 _DUE_CONNECTORS = text(
@@ -46,8 +42,7 @@ _DUE_CONNECTIONS = text(
     SELECT id, user_id, connector_name, greatest(next_refresh_at, rate_limited_until) AS ready_at
     FROM bank_connections
     WHERE status = 'active' AND next_refresh_at IS NOT NULL AND connector_name = :connector_name
-      AND greatest(next_refresh_at, rate_limited_until) <= now()
-      AND (greatest(next_refresh_at, rate_limited_until), id) > (:after_at, CAST(:after_id AS uuid))
+      AND greatest(next_refresh_at, rate_limited_until) <= now() AND user_id <> ALL(CAST(:full_users AS int[]))
     ORDER BY greatest(next_refresh_at, rate_limited_until), id
     LIMIT :page
     """
@@ -69,11 +64,12 @@ _TAKE = text(
 # When a run of the connection already waits or runs, the slot needs no other.
 _WRITE_RUNS = text(
     """
-    INSERT INTO bank_import_runs (id, connection_id, user_id, kind, trigger, scheduled_for, dispatched_at,
-                                  dispatch_count)
-    SELECT due.run_id, due.connection_id, due.user_id, 'refresh', 'schedule', due.slot, now(), 1
+    INSERT INTO bank_import_runs (id, connection_id, user_id, connector_name, kind, trigger, scheduled_for,
+                                  dispatched_at, dispatch_count)
+    SELECT due.run_id, due.connection_id, due.user_id, due.connector_name, 'refresh', 'schedule', due.slot, now(), 1
     FROM unnest(CAST(:run_ids AS uuid[]), CAST(:ids AS uuid[]), CAST(:user_ids AS int[]),
-                CAST(:slots AS timestamptz[])) AS due (run_id, connection_id, user_id, slot)
+                CAST(:connector_names AS text[]), CAST(:slots AS timestamptz[]))
+      AS due (run_id, connection_id, user_id, connector_name, slot)
     WHERE NOT EXISTS (SELECT 1 FROM bank_import_runs r
                       WHERE r.connection_id = due.connection_id AND r.status = 'running')
     ON CONFLICT DO NOTHING
@@ -87,7 +83,6 @@ _MOVE_ON = text(
     WHERE c.id = due.id
     """
 )
-_BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC), uuid.UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,49 +106,43 @@ def plan_due_connections(
 
     Returns the runs; publish their messages after the commit.
     """
-    under_way = read_under_way_in_turn(session, interactive=False, limits=limits)
-    due: list[_DueConnection] = []
-    for connector_name in session.scalars(_DUE_CONNECTORS).all():
-        due += _due_of_connector(session, connector_name, under_way, limits)
-    due.sort(key=lambda connection: connection.ready_at)
-    chosen = choose(due, under_way, limits)
-    if not chosen:
-        return []
-    rows = session.execute(_TAKE, {"ids": [str(connection.id) for connection in chosen]}).all()
+    under_way_before = read_under_way_in_turn(session, interactive=False, limits=limits)
+    connector_names = session.scalars(_DUE_CONNECTORS).all()
+
+    def take_round(under_way: UnderWay) -> list[DueRun] | None:
+        values = {"full_users": under_way.full_users(limits), "page": PAGE}
+        full = under_way.full_connectors(limits)
+        due: list[_DueConnection] = []
+        for connector_name in connector_names:
+            if connector_name not in full:
+                found = session.execute(_DUE_CONNECTIONS, values | {"connector_name": connector_name})
+                due += [_DueConnection(**row) for row in found.mappings()]
+        due.sort(key=lambda connection: connection.ready_at)
+        return _plan(session, choose(due, under_way, limits), shortest_of)
+
+    return fill_places(under_way_before, limits, take_round)
+
+
+def _plan(session: Session, chosen: Sequence[_DueConnection], shortest_of: ShortestInterval) -> list[DueRun] | None:
+    """Write the runs of these connections, and move each to its next slot; None where not one was moved."""
+    rows = session.execute(_TAKE, {"ids": [str(connection.id) for connection in chosen]}).all() if chosen else []
+    if not rows:
+        return None
     runs = _write_runs(session, rows)
     session.execute(
         _MOVE_ON, {"ids": [str(row.id) for row in rows], "next_at": [_next_slot(row, shortest_of) for row in rows]}
     )
     return [
-        DueRun(run_id=runs[connection.id], trigger=RunTrigger.SCHEDULE)
+        DueRun(
+            run_id=runs[connection.id],
+            trigger=RunTrigger.SCHEDULE,
+            user_id=connection.user_id,
+            connector_name=connection.connector_name,
+            ready_at=connection.ready_at,
+        )
         for connection in chosen
         if connection.id in runs
     ]
-
-
-def _due_of_connector(
-    session: Session, connector_name: str, under_way: UnderWay, limits: DispatchLimits
-) -> list[_DueConnection]:
-    """Return due connections of a connector in due order, if possible as many as it has room for."""
-    room = under_way.room_for(connector_name, limits)
-    found: list[_DueConnection] = []
-    if room:
-        for page in _pages(session, connector_name):
-            found += page
-            if len(choose(found, under_way, limits)) >= room:
-                break
-    return found
-
-
-def _pages(session: Session, connector_name: str) -> Iterator[list[_DueConnection]]:
-    after_at, after_id = _BEFORE_ALL
-    for _ in range(_MOST_PAGES):
-        values = {"connector_name": connector_name, "after_at": after_at, "after_id": str(after_id), "page": _PAGE}
-        page = [_DueConnection(**row) for row in session.execute(_DUE_CONNECTIONS, values).mappings()]
-        if not page:
-            return
-        yield page
-        after_at, after_id = page[-1].ready_at, page[-1].id
 
 
 def _write_runs(session: Session, rows: Sequence[Any]) -> dict[uuid.UUID, uuid.UUID]:
@@ -162,12 +151,11 @@ def _write_runs(session: Session, rows: Sequence[Any]) -> dict[uuid.UUID, uuid.U
     A consent that has ended is no reason to plan nothing: the run learns from the bank whether it has, and asks the
     user, or learns a later end.
     """
-    if not rows:
-        return {}
     values = {
         "run_ids": [str(uuid7()) for _ in rows],
         "ids": [str(row.id) for row in rows],
         "user_ids": [row.user_id for row in rows],
+        "connector_names": [row.connector_name for row in rows],
         "slots": [row.next_refresh_at for row in rows],
     }
     return {row.connection_id: row.id for row in session.execute(_WRITE_RUNS, values)}
