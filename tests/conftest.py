@@ -112,24 +112,35 @@ def named(url: str, database: str) -> str:
 
 @pytest.fixture(scope="session")
 def create_database(postgres_url: str) -> Iterator[CreateDatabase]:
-    """Make databases of a template, each dropped at the end of its block, over one connection that stays open."""
+    """Make databases of a template over one connection that stays open.
+
+    Each is dropped when the next one is made: right at the end of a test its sessions are still about to leave, and
+    Postgres looks for them again after a tenth of a second.
+    """
     # Without a flush to disk it is cheaper to copy files than to write each page to the log.
     strategy = "" if "TEST_DATABASE_URL" in os.environ else "STRATEGY FILE_COPY"
     engine = open_engine(postgres_url, role="test")
     outside = engine.execution_options(isolation_level="AUTOCOMMIT")
+    left: list[str] = []
 
     def run(statement: str) -> None:
         with outside.connect() as connection:
             connection.execute(text(statement))
 
+    def drop_left() -> None:
+        while left:
+            run(f"DROP DATABASE {left.pop()} WITH (FORCE)")
+
     @contextmanager
     def create(kind: str, template: str) -> Iterator[str]:
+        drop_left()
         name = f"{kind}_{uuid.uuid4().hex[:12]}"
         run(f"CREATE DATABASE {name} TEMPLATE {template} {strategy}")
         yield named(postgres_url, name)
-        run(f"DROP DATABASE {name} WITH (FORCE)")
+        left.append(name)
 
     yield create
+    drop_left()
     engine.dispose()
 
 

@@ -11,7 +11,7 @@ from tests.importer.simulation.oracle import Figures
 
 FRESH = "FRESH_HISTORIES" in os.environ
 """Set it to a number to try a hundredth as many of each behaviour that were never tried before."""
-HISTORIES = max(1, int(os.environ.get("FRESH_HISTORIES", "800")) // 100)
+HISTORIES = max(1, int(os.environ.get("FRESH_HISTORIES", "400")) // 100)
 FIRST_SEED = random.SystemRandom().randrange(10**6) if FRESH else 0
 
 
@@ -34,4 +34,4 @@ def test_a_life_with(behaviour, sessions):
 
 
 def test_lives_in_which_several_behaviours_meet(sessions):
-    judge([draw_mixed(FIRST_SEED + number) for number in range(3 * HISTORIES)], sessions)
+    judge([draw_mixed(FIRST_SEED + number) for number in range(6 * HISTORIES)], sessions)
