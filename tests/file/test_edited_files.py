@@ -42,6 +42,7 @@ EDITED = {
         [*WHOLE, (ON[7], "Kiosk", "-1.00")],
     ),
     "two rows, both in other words": (FEW, [(on, f"Number {on.day}", amount) for on, _, amount in FEW]),
+    "all rows of a habit, a day later": (WHOLE, [(on + timedelta(1), words, amount) for on, words, amount in WHOLE]),
     "two rows, both a day later": (FEW, [(on + timedelta(1), words, amount) for on, words, amount in FEW]),
 }
 # Of these nothing has to be asked.
@@ -56,6 +57,11 @@ SAME = {
     "two rows in common, the later file first": (WHOLE[IN_A_DAY:], WHOLE[: IN_A_DAY + 2]),
     "with more words": (WHOLE, [(on, f"{words} {at}", amount) for at, (on, words, amount) in enumerate(WHOLE)]),
 }
+EVENING = {*map(WHOLE.index, SHOPS), WHOLE.index(COFFEES[-1])}
+SAME["the rows of the evenings, a day later"] = (
+    WHOLE,
+    [(on + timedelta(at in EVENING), words, amount) for at, (on, words, amount) in enumerate(WHOLE)],
+)
 STORIES = EDITED | SAME | {"in another form": (WHOLE, WHOLE)}
 
 

@@ -60,6 +60,21 @@ def test_a_statement_older_than_the_history_of_an_online_bank_is_imported_whole(
     assert drop_folder.amounts() == ["-3.20", "-3.20"]
 
 
+def test_a_rejected_line_is_mended_by_an_export_that_tells_it_well_and_stands_while_one_tells_it_so(drop_folder):
+    head, line = "Date,Description,Amount\n", "2026-01-{},Shop {},{}\n"
+    first, last = line.format(13, "A", "-1.00"), line.format(16, "D", "-4.00")
+    broken, good = line.format(14, "B", "-2.0o"), line.format(14, "B", "-2.00")
+    drop_folder.drop("a.csv", head + first + broken + last)
+    assert drop_folder.refresh().code == "rows_rejected"
+    drop_folder.drop("b.csv", head + first + broken + line.format(15, "C", "-3.00") + last)
+    assert drop_folder.refresh().code == "rows_rejected"
+    drop_folder.drop("c.csv", head + first + good + last)
+    assert (drop_folder.refresh().code, len(drop_folder.amounts())) == ("ok", 4)
+    for name, told in {"d.csv": "-5.0o", "e.csv": "-5.00"}.items():
+        drop_folder.drop(name, head + first + line.format(15, "E", told) + last)
+    assert (drop_folder.refresh().code, len(drop_folder.amounts())) == ("ok", 5)
+
+
 def test_ofx_files_of_two_months_share_their_overlap_by_the_ids_of_the_bank(drop_folder):
     drop_folder.drop("a.ofx", bank(row(fitid="A-2026-1") + row(fitid="A-2026-2")))
     drop_folder.refresh()

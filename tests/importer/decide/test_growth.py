@@ -5,12 +5,13 @@ worst that a bank or a file can deliver. The bounds are lowered, for as many row
 """
 
 import sys
+from datetime import date
 
 import pytest
 
 from tests.importer.decide.rows import COMPLETE, counterpart, key, leg, line, row
 from worker.connectors.base import TransactionKind
-from worker.importer.decide import rejections
+from worker.importer.decide import mended_records, rejections
 from worker.importer.decide.accounts import replaced
 from worker.importer.decide.expenses import match as expenses_match
 from worker.importer.decide.ids.match import match_by_identity
@@ -48,6 +49,14 @@ def mend_rejections(count):
     return lambda: rejections.arrived_rejections(money(count), money(count))
 
 
+def mend_records(count):
+    texts = dict.fromkeys(range(count), "15.06.2026;Coffee Bar;-3.5o")
+    record = mended_records.ArrivedRecord(
+        "Coffee Bar", date(2026, 6, 15), {"Date": "15.06.2026", "Text": "Coffee Bar", "Sum": "-3.50"}
+    )
+    return lambda: mended_records.mended_records(texts, [record] * count)
+
+
 def compare_accounts(count):
     both = [*source_rows(count), *source_rows(count, pending=True)]
     return lambda: replaced.compare_accounts(both, both)
@@ -83,8 +92,7 @@ def match_pending(count):
 
 GROW = (
     match_transfers, mend_rejections, compare_accounts, ask_about_unlike_rows, meet_parted_rows, match_expenses,
-    match_by_content,
-    match_pending,
+    match_by_content, match_pending, mend_records,
 )  # fmt: skip
 
 
@@ -107,7 +115,7 @@ def calls_of(work):
 
 @pytest.fixture
 def lower_bounds(monkeypatch):
-    for module in (rejections, replaced, unlike, expenses_match):
+    for module in (mended_records, rejections, replaced, unlike, expenses_match):
         monkeypatch.setattr(module, "MAX_CANDIDATES", CANDIDATES)
     for module in (meet, near_pairs, transfers_match):
         monkeypatch.setattr(module, "MAX_COMPARED_PAIRS", CANDIDATES**2)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.importer.decide.rows import COMPLETE, NOTHING_PROVEN, UNTRUSTED, day, line, row
-from worker.importer.decide.told_otherwise import DaysTold, told_otherwise
+from worker.importer.decide.told_otherwise import DaysTold, displaced, told_otherwise
 
 POSTED, PENDING = row(context=UNTRUSTED), row(pending=True, absent_days=None)
 WITHIN = DaysTold(first_on=day(-9), last_on=day(9), known_from_on=None, known_to_on=None, tells_known=False)
@@ -38,6 +38,16 @@ def test_two_ids_of_one_amount_and_day_are_two_purchases():
     one = row(external_id="a")
     for words in ("Coffee Bar", "Another Bar"):
         assert told_otherwise([one], [line("-3.50", words, external_id="b")], COMPLETE, WITHIN) == set()
+
+
+def test_of_a_habit_whose_days_all_moved_the_row_before_the_first_day_told_is_asked_about():
+    new = [line("-3.50", context=UNTRUSTED, booking_on=day(9))]
+    around = replace(WITHIN, first_on=day(1))
+    assert displaced([POSTED], new, around, 1) == {1}
+    assert displaced([POSTED], new, replace(WITHIN, first_on=day(2)), 1) == set()
+    assert displaced([POSTED], new, replace(WITHIN, last_on=day(-1)), -1) == {1}
+    assert displaced([POSTED], [line("-3.50", "Kiosk", UNTRUSTED)], around, 1) == set()
+    assert displaced([PENDING], new, around, 1) == set()
 
 
 def told(first, last, known=None, *, tells_known=False):

@@ -1,5 +1,6 @@
 """Tells files of two accounts apart by the balances behind their rows, where nothing names the account. Pure."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -9,6 +10,7 @@ from typing import Self
 from worker.connectors.base import Transaction
 
 _LEAST_EQUAL_DAYS = 2
+_MAX_COMPARED = 10  # files that hold a day; a file of another account stands apart from each of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,18 +59,34 @@ def stand_apart(one: Mapping[date, DayBalances], other: Mapping[date, DayBalance
     return equal < _LEAST_EQUAL_DAYS or equal * 2 <= len(shared)
 
 
+class _Chain:
+    """Files whose balances are of one account, so far."""
+
+    def __init__(self) -> None:
+        self._by_day: defaultdict[date, list[Mapping[date, DayBalances]]] = defaultdict(list)
+
+    def fits(self, balances: Mapping[date, DayBalances]) -> bool:
+        """Return whether a file stands apart from none, as far as they share days: of each day from the latest."""
+        near = {id(one): one for day in balances for one in self._by_day[day][-_MAX_COMPARED:]}
+        return not any(stand_apart(balances, one) for one in near.values())
+
+    def add(self, balances: Mapping[date, DayBalances]) -> None:
+        """Note a file."""
+        for day in balances:
+            self._by_day[day].append(balances)
+
+
 def separate_chains(files: Sequence[Mapping[date, DayBalances]]) -> list[int]:
     """Return for each file, in order, the number of the account that its balances belong to, from 0.
 
     A file belongs to the first account of which it stands apart from no file.
     """
-    chains: list[list[Mapping[date, DayBalances]]] = []
+    chains: list[_Chain] = []
     numbers = []
     for balances in files:
-        fitting = (at for at, chain in enumerate(chains) if not any(stand_apart(balances, one) for one in chain))
-        number = next(fitting, len(chains))
+        number = next((at for at, chain in enumerate(chains) if chain.fits(balances)), len(chains))
         if number == len(chains):
-            chains.append([])
-        chains[number].append(balances)
+            chains.append(_Chain())
+        chains[number].add(balances)
         numbers.append(number)
     return numbers

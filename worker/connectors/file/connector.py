@@ -1,7 +1,7 @@
 """The connector for statement files: one file or a drop folder, every format, each row once."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
@@ -30,7 +30,7 @@ from worker.connectors.file.config import FileConfig
 from worker.connectors.file.delivery import FileDelivery
 from worker.connectors.file.folder import Folder
 from worker.connectors.file.indexed_files import IndexedFile
-from worker.connectors.file.overlap import told_apart
+from worker.connectors.file.overlap import FilesTogether, told_apart
 from worker.connectors.file.overrides import EventOverrides
 from worker.connectors.file.position import Position
 from worker.connectors.file.reading import read, understand
@@ -41,6 +41,29 @@ from worker.connectors.file.statement.notification_details import entries
 from worker.connectors.file.summary import AccountSummary
 
 _PAGE_ROWS = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Course:
+    """The deliveries that are left of an account's files.
+
+    Attributes:
+        account_id: The account; None for all.
+        deliveries: All of them, also those before `at`.
+        now: How far the files were delivered.
+        details: The payments of entries, by the id of the entry.
+        has_news: Whether some file was not delivered before.
+        at: Place of the next delivery.
+        cursor: By which it is asked for.
+    """
+
+    account_id: str | None
+    deliveries: Sequence[FilesTogether]
+    now: Position
+    details: Mapping[str, tuple[Transaction, ...]]
+    has_news: bool
+    at: int = 0
+    cursor: str | None = None
 
 
 class FileConnector(BankConnector):
@@ -64,6 +87,7 @@ class FileConnector(BankConnector):
 
     config: FileConfig
     _folder: Folder | None = None
+    _rest: _Course | None = None
 
     def _index(self) -> Folder:
         """Look at every file once per run."""
@@ -126,14 +150,17 @@ class FileConnector(BankConnector):
         Raises: AccountNotFoundError; InvalidDataError with file and line when a file breaks while it is read.
         """
         days = Window(from_on=from_date, to_on=to_date)
-        yield from self._deliveries(account_id, Position(days=days))
+        yield from self._follow(self._course(account_id, Position(days=days)))
 
     def refresh(self, state: SyncState) -> Iterator[Page]:
         """Yield the rows of the files that the cursor does not know, whole, however old they are.
 
         Files that tell the same days are a delivery each, in the order of their names.
         """
-        yield from self._deliveries(state.account_id, Position.of(state.cursor))
+        course, self._rest = self._rest, None
+        if course is None or (course.account_id, course.cursor) != (state.account_id, state.cursor):
+            course = self._course(state.account_id, Position.of(state.cursor))
+        yield from self._follow(course)
 
     def _files(self, account_id: str | None) -> list[IndexedFile]:
         files = self._index().files_of(account_id)
@@ -141,31 +168,42 @@ class FileConnector(BankConnector):
             raise AccountNotFoundError(f"no statement file is about account {account_id}")
         return files
 
-    def _deliveries(self, account_id: str | None, start: Position) -> Iterator[Page]:
+    def _course(self, account_id: str | None, start: Position) -> _Course:
         folder, files = self._index(), self._files(account_id)
         fresh = [file for file in files if file.fingerprint not in start.seen]
         has_news = any(file.summary.notified for file in fresh)
-        old = [file for file in files if file.fingerprint in start.seen - start.again and file.summary.open_entries]
-        deliveries = told_apart(old if has_news else [], fresh, account_id, folder.chains)
-        details = folder.payments(account_id) if fresh else {}
-        now = replace(start, seen=start.seen.intersection(file.fingerprint for file in files))
-        for together in deliveries:
+        before = start.seen - start.again
+        old = [file for file in files if file.fingerprint in before and file.summary.open_entries]
+        return _Course(
+            account_id=account_id,
+            deliveries=told_apart(old if has_news else [], fresh, account_id, folder.chains),
+            now=replace(start, seen=start.seen.intersection(file.fingerprint for file in files)),
+            details=folder.payments(account_id) if fresh else {},
+            has_news=bool(fresh),
+        )
+
+    def _follow(self, course: _Course) -> Iterator[Page]:
+        folder, now, last = self._index(), course.now, len(course.deliveries) - 1
+        for at in range(course.at, last + 1):
+            together = course.deliveries[at]
             delivery = FileDelivery(
-                account_id=account_id,
+                account_id=course.account_id,
                 files=tuple(together.files),
-                window=start.days,
+                window=now.days,
                 events_of=folder.events,
                 distrusted=folder.distrusted,
-                details=details,
+                details=course.details,
                 reopened=tuple(together.reopened),
             )
             now = now.after(*([file.fingerprint for file in ones] for ones in (together.files, together.reopened)))
             yield from delivery.pages(_PAGE_ROWS)
-            if together is not deliveries[-1]:
+            if at < last:
+                # The next request is for the rest: to find it anew would take as long as all of it, each time.
+                self._rest = replace(course, at=at + 1, now=now, cursor=now.cursor)
                 yield replace(self._last_page(delivery), next_cursor=now.cursor, ends_delivery=True)
             else:
-                last = self._with_whole_folder(self._last_page(delivery), account_id, has_news=bool(fresh))
-                yield replace(last, next_cursor=now.at_end().cursor)
+                page = self._with_whole_folder(self._last_page(delivery), course.account_id, has_news=course.has_news)
+                yield replace(page, next_cursor=now.at_end().cursor)
 
     def _last_page(self, delivery: FileDelivery) -> Page:
         """Return the last page of a delivery, with what is said of its files."""

@@ -108,7 +108,9 @@ class FileDelivery:
 
     def removed(self) -> tuple[RemovedTransaction, ...]:
         """Return the rows that their payments replace: an earlier delivery may have brought them in one line."""
-        return tuple(RemovedTransaction(external_id=entry, account_id=self.account_id) for entry in self.details)
+        booked = (entry.id for file in (*self.files, *self.reopened) for entry in file.summary.open_entries)
+        known = dict.fromkeys(entry for entry in booked if entry in self.details)
+        return tuple(RemovedTransaction(external_id=entry, account_id=self.account_id) for entry in known)
 
     def balances(self) -> tuple[DatedBalance, ...]:
         """Return the balances before and after statements that add up."""

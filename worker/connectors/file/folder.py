@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from worker.connectors.base import Account, Transaction
+from worker.connectors.base import Account, Transaction, Window
 from worker.connectors.errors import InvalidDataError, ProviderUnavailableError
 from worker.connectors.file.accounts_by_balances import separate_chains
 from worker.connectors.file.config import AccountOverride, FileConfig
@@ -22,6 +22,7 @@ from worker.connectors.file.statement.account_numbers import account_key
 from worker.connectors.file.statement.errors import StatementError, StatementMissingError, StatementUnbalancedError
 from worker.connectors.file.statement.events import Details, Event
 from worker.connectors.file.statement.files import Member, digest, folder_files, members
+from worker.connectors.file.statement.joined_windows import join_windows
 from worker.connectors.file.statement.notification_details import EntryReference, JoinedDetails, join_details
 from worker.connectors.file.statement_proof import Imbalance
 from worker.connectors.file.summary import AccountSummary
@@ -143,13 +144,22 @@ class Folder:
         _READ_BEFORE.put(key, found)
         return found
 
+    @cached_property
+    def by_account(self) -> dict[str, list[IndexedFile]]:
+        """The files about each account, in the order in which they name the accounts."""
+        found: dict[str, list[IndexedFile]] = {}
+        for file in self.files:
+            for key in file.summary.accounts:
+                found.setdefault(key, []).append(file)
+        return found
+
     def account_keys(self) -> list[str]:
         """Return every account, in the order the files name them."""
-        return list(dict.fromkeys(key for file in self.files for key in file.summary.accounts))
+        return list(self.by_account)
 
     def summaries(self, key: str) -> list[AccountSummary]:
         """Return what each file says about an account."""
-        return [file.summary.accounts[key] for file in self.files if key in file.summary.accounts]
+        return [file.summary.accounts[key] for file in self.files_of(key)]
 
     @cached_property
     def distrusted(self) -> dict[str, IdDoubt]:
@@ -192,7 +202,7 @@ class Folder:
         """Return the last statement that does not add up of an account, or of each account for None."""
         found = {
             name: one.imbalances[-1]
-            for file in self.files
+            for file in self.files_of(key)
             for name, one in file.summary.accounts.items()
             if one.imbalances and key in {None, name}
         }
@@ -230,8 +240,11 @@ class Folder:
 
     def waiting(self, key: str | None) -> dict[str, int]:
         """Return how many notified entries of an account no statement books yet; of each account for None."""
-        waiting = (one.account for one in self.joined.unmatched if not self._has_statement(one))
-        return dict(Counter(account for account in waiting if key in {None, account}))
+        return {account: number for account, number in self._waiting.items() if key in {None, account}}
+
+    @cached_property
+    def _waiting(self) -> Counter[str]:
+        return Counter(one.account for one in self.joined.unmatched if not self._has_statement(one))
 
     def unused_details(self, key: str | None) -> dict[str, int]:
         """Return how many notified entries of an account, or of all for None, replace no line, by the reason."""
@@ -246,16 +259,21 @@ class Folder:
 
     def _has_statement(self, notified: EntryReference) -> bool:
         """Return whether a statement reaches over a day of a notified entry."""
-        summaries = [file.summary for file in self.files if not file.summary.notified]
-        return any(
-            one.accounts[notified.account].holds_days(notified.days)
-            for one in summaries
-            if notified.account in one.accounts
-        )
+        return any(day in window for window in self._stated_days.get(notified.account, ()) for day in notified.days)
+
+    @cached_property
+    def _stated_days(self) -> dict[str, tuple[Window, ...]]:
+        """The days over which statements reach, by account."""
+        found: dict[str, list[Window]] = {}
+        for file in self.files:
+            for key, one in file.summary.accounts.items() if not file.summary.notified else ():
+                if one.first_on is not None and one.last_on is not None:
+                    found.setdefault(key, []).append(Window(from_on=one.first_on, to_on=one.last_on))
+        return {key: join_windows(windows) for key, windows in found.items()}
 
     def files_of(self, key: str | None) -> list[IndexedFile]:
         """Return the files that are about an account; all of them for None."""
-        return [file for file in self.files if key is None or key in file.summary.accounts]
+        return self.files if key is None else self.by_account.get(key, [])
 
 
 def _entry_mark(member: Member) -> str:

@@ -3,12 +3,14 @@
 The importer compares each with what the ones before it told, as it does with files that are dropped one by one.
 """
 
+from bisect import bisect, insort
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 
 from worker.connectors.base import Window
 from worker.connectors.file.indexed_files import IndexedFile
-from worker.connectors.file.statement.joined_windows import join_windows
 
 
 @dataclass(slots=True)
@@ -22,20 +24,20 @@ class FilesTogether:
 
     files: list[IndexedFile] = field(default_factory=list)
     reopened: list[IndexedFile] = field(default_factory=list)
-    _days: dict[tuple[str, int], tuple[Window, ...]] = field(default_factory=dict)
+    _days: defaultdict[tuple[str, int], list[tuple[date, date]]] = field(default_factory=lambda: defaultdict(list))
     _have_pending: bool = False
 
     def has_room_for(self, days: Mapping[tuple[str, int], Window], *, has_pending: bool) -> bool:
         """Return whether a file tells none of the days; what was pending in one file may be posted in the next."""
         if (has_pending or self._have_pending) and (self.files or self.reopened):
             return False
-        return not any(_overlap(one, window) for key, window in days.items() for one in self._days.get(key, ()))
+        return not any(_overlap(self._days.get(key, []), window) for key, window in days.items())
 
     def add(self, days: Mapping[tuple[str, int], Window], *, has_pending: bool) -> None:
-        """Note the days of a file."""
+        """Note the days of a file, of which it tells none yet."""
         self._have_pending |= has_pending
         for key, window in days.items():
-            self._days[key] = join_windows([*self._days.get(key, ()), window])
+            insort(self._days[key], (window.from_on, window.to_on))
 
 
 def told_apart(
@@ -69,5 +71,7 @@ def told_apart(
     return deliveries
 
 
-def _overlap(one: Window, other: Window) -> bool:
-    return one.from_on <= other.to_on and other.from_on <= one.to_on
+def _overlap(told: list[tuple[date, date]], window: Window) -> bool:
+    """Return whether a range of days has a day of others, which are sorted and have none in common."""
+    before = bisect(told, (window.to_on, date.max))
+    return before > 0 and told[before - 1][1] >= window.from_on

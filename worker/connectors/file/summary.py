@@ -76,11 +76,6 @@ class AccountSummary:
         """The amount of the last imbalance; None where there is none."""
         return self.imbalances[-1].amount if self.imbalances else None
 
-    def holds_days(self, days: frozenset[date]) -> bool:
-        """Return whether the rows reach over one of these days."""
-        first_on, last_on = self.first_on, self.last_on
-        return first_on is not None and last_on is not None and any(first_on <= day <= last_on for day in days)
-
     def begin(self) -> None:
         """Start a statement of this account."""
         self._before = replace(

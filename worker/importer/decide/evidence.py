@@ -24,6 +24,7 @@ class Evidence:
         delivered: Ids of those of `in_full` that this slice or an earlier one has: neither absent nor replaced.
         common_words: Words that most texts of the account have.
         maybe_restated: Ids of those of `in_full` that the delivery lacks although it has all rows of their days.
+        maybe_moved: Ids of those of `in_full` that the delivery lacks, beside new lines of near days.
         taken_identities: Identities that rows on other days have.
         told: The days of a delivery that holds each of its days as a whole.
     """
@@ -38,5 +39,6 @@ class Evidence:
     delivered: frozenset[int] = frozenset()
     common_words: frozenset[str] = frozenset()
     maybe_restated: frozenset[int] = frozenset()
+    maybe_moved: frozenset[int] = frozenset()
     taken_identities: frozenset[bytes] = frozenset()
     told: DaysTold | None = None

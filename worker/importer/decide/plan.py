@@ -70,6 +70,7 @@ def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> 
     became = match_pending_rows(
         matches.new,
         replaceable_rows(matches, evidence, rules),
+        lacking=evidence.told.lacking if evidence.told is not None else 0,
         delivered_known=evidence.rows_set_aside + len(matches.delivered_ids),
         common_words=evidence.common_words,
         not_compared=not_compared,
@@ -77,7 +78,7 @@ def make_plan(matches: IdentityMatches, evidence: Evidence, rules: RowRules) -> 
     matched_lines = {match.left_place for match in became}
     new = [line for place, line in enumerate(matches.new) if place not in matched_lines]
     changes, identities = _updates(matches, became, new, evidence, rules)
-    left_over = decide_left_over(matches, [match.right.known.id for match in became], new, evidence, rules)
+    left_over = decide_left_over(matches, became, new, evidence, rules)
     changes += left_over.removals
     told_alone = rules.list_of_changes and not rules.whole_days
     found = _match_counterparts(new, changes, evidence, rules)

@@ -10,13 +10,13 @@ from worker.importer.decide.expenses.from_line import has_expense
 from worker.importer.decide.ids.assign import possible_identities
 from worker.importer.decide.ids.match import IdentityMatches, match_by_identity
 from worker.importer.decide.ids.reused import set_reused_ids_apart
+from worker.importer.decide.pending.match_moved import MAX_DAYS_MOVED_ALIKE
 from worker.importer.decide.pending.match_posted import MAX_DAYS_TO_POST
 from worker.importer.decide.read.context import ReadContext
 from worker.importer.decide.read.line import Line
 from worker.importer.decide.sign_flip import inverted_by_user, match_inverted_rows, opposite_fingerprints, signs_flipped
 from worker.importer.decide.slice_rows import SliceRows
 from worker.importer.decide.stored_row import State, StoredRow
-from worker.importer.decide.told_otherwise import MAX_DAYS_MOVED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +153,8 @@ def _maybe_moved(matches: IdentityMatches) -> set[int]:
     came_back = [match.line for match in matches.unchanged if match.known_id in returned]
     lines = [*matches.new, *came_back, *(match.line for match in matches.changed)]
     days = {line.stated_on for line in lines if line.stated_on is not None and not line.pending}
-    near = {day + timedelta(days=n) for day in days for n in range(-MAX_DAYS_MOVED, MAX_DAYS_MOVED + 1)}
+    within = range(-MAX_DAYS_MOVED_ALIKE, MAX_DAYS_MOVED_ALIKE + 1)
+    near = {day + timedelta(days=n) for day in days for n in within}
     return {row.id for row in matches.undelivered if row.state == State.POSTED and row.days.stated_on in near}
 
 

@@ -37,6 +37,7 @@ class DaysTold:
         known_from_on: The first of these days of which a posted row is stored, told or not; None where there is none.
         known_to_on: The last of them.
         tells_known: It tells a stored row.
+        lacking: How many posted rows of these days are stored and not told.
     """
 
     first_on: date
@@ -44,6 +45,7 @@ class DaysTold:
     known_from_on: date | None
     known_to_on: date | None
     tells_known: bool
+    lacking: int = 0
 
     def holds(self, day: date) -> bool:
         """Return whether the delivery has all rows of a day: it begins before and ends after it."""
@@ -77,14 +79,16 @@ def days_told(matches: IdentityMatches, set_aside: Iterable[RowDays]) -> DaysTol
     if not told:
         return None
     first_on, last_on = min(told), max(told)
-    lacking = _stated(row.days for row in matches.undelivered if row.state == State.POSTED)
-    stored = known + [day for day in lacking if first_on <= day <= last_on]
+    undelivered = _stated(row.days for row in matches.undelivered if row.state == State.POSTED)
+    lacking = [day for day in undelivered if first_on <= day <= last_on]
+    stored = known + lacking
     return DaysTold(
         first_on=first_on,
         last_on=last_on,
         known_from_on=min(stored, default=None),
         known_to_on=max(stored, default=None),
         tells_known=bool(known),
+        lacking=len(lacking),
     )
 
 
@@ -121,6 +125,30 @@ def lines_of_deleted(
     return [
         Suggestion(new_place=place, reason=Reason.MAYBE_HIDDEN, former_id=row_id) for place, row_id in found.items()
     ]
+
+
+def displaced(rows: Iterable[StoredRow], new: Iterable[Line], told: DaysTold, days_moved: int) -> set[int]:
+    """Return the posted rows just outside of the days told whose payment a new line may be, as all days moved.
+
+    Of equal payments that follow one another day by day each is taken for the next one, and the last one is new.
+
+    Args:
+        days_moved: By how many days the rows of the delivery moved; negative where they are earlier now.
+    """
+    outside_from_on, outside_to_on = (
+        (told.first_on - timedelta(days_moved), told.first_on - timedelta(1))
+        if days_moved > 0
+        else (told.last_on + timedelta(1), told.last_on - timedelta(days_moved))
+    )
+    said = {(_said(line, None), line.amount) for line in new if not line.pending}
+    return {
+        row.id
+        for row in rows
+        if row.state == State.POSTED
+        and row.days.stated_on is not None
+        and outside_from_on <= row.days.stated_on <= outside_to_on
+        and (_said(row, None), row.amount) in said
+    }
 
 
 def _is_told_by(lines: "_NewLines", row: StoredRow, coverage: Coverage, told: DaysTold | None) -> bool:

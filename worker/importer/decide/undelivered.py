@@ -4,14 +4,16 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from worker.importer.decide.absent_rows import is_newly_absent, out_of_reach, removal_reason
+from worker.importer.decide.compare.one_to_one import Match
 from worker.importer.decide.decisions import RowChange, RowRules, Suggestion
 from worker.importer.decide.evidence import Evidence
 from worker.importer.decide.ids.match import IdentityMatches
+from worker.importer.decide.pending.match_moved import days_moved
 from worker.importer.decide.pending.match_rewritten import UnmatchedRow
 from worker.importer.decide.read.line import Line
 from worker.importer.decide.row_update import tombstone
 from worker.importer.decide.stored_row import State, StoredRow
-from worker.importer.decide.told_otherwise import DaysTold, lines_of_deleted, told_otherwise
+from worker.importer.decide.told_otherwise import DaysTold, displaced, lines_of_deleted, told_otherwise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,23 +34,30 @@ class LeftOver:
 
 
 def decide_left_over(
-    matches: IdentityMatches, became: Collection[int], new: Sequence[Line], evidence: Evidence, rules: RowRules
+    matches: IdentityMatches,
+    became: Sequence[Match[Line, UnmatchedRow]],
+    new: Sequence[Line],
+    evidence: Evidence,
+    rules: RowRules,
 ) -> LeftOver:
     """Decide about the stored rows that no line is.
 
     Args:
-        became: Ids of the rows that new lines were found to be.
+        became: The rows that new lines were found to be.
         new: The other new lines.
     """
-    undelivered = _undelivered(matches.delivered_ids.union(became), evidence)
+    undelivered = _undelivered(matches.delivered_ids.union(match.right.known.id for match in became), evidence)
     beyond = out_of_reach(undelivered, evidence.coverage) - evidence.listed_as_removed
     within = [row for row in undelivered if row.id not in beyond]
     removals = _removals(within, evidence, rules)
     tombstoned = {change.known.id for change in removals}
     staying = [row for row in within if row.id not in tombstoned]
+    displaced_rows = (
+        displaced(staying, new, evidence.told, moved) if evidence.told and (moved := days_moved(became)) else set()
+    )
     return LeftOver(
         removals=removals,
-        newly_absent=_newly_absent(staying, [*new, *_came_back(matches, evidence)], evidence),
+        newly_absent=_newly_absent(staying, [*new, *_came_back(matches, evidence)], evidence, displaced_rows),
         out_of_reach=len(beyond),
         suggestions=lines_of_deleted(staying, new, evidence.coverage, evidence.told),
     )
@@ -74,8 +83,8 @@ def replaceable_rows(matches: IdentityMatches, evidence: Evidence, rules: RowRul
             continue
         withdrawn = explicit or evidence.coverage.would_have(row.days)
         guessed = row.state == State.PENDING and not rules.links_pending
-        restated = row.id in evidence.maybe_restated
-        if withdrawn or guessed or named or restated:
+        restated, moved = row.id in evidence.maybe_restated, row.id in evidence.maybe_moved
+        if withdrawn or guessed or named or restated or moved:
             complete, cut_off = explicit or rules.windows_complete, guessed and evidence.coverage.was_cut_off(row.days)
             replaceable.append(
                 UnmatchedRow(
@@ -86,6 +95,7 @@ def replaceable_rows(matches: IdentityMatches, evidence: Evidence, rules: RowRul
                     ahead=evidence.coverage.is_ahead(row.days.day),
                     named_as=evidence.named.get(row.id),
                     maybe_restated=restated,
+                    maybe_moved=moved,
                     currency_assumed=row.currency == rules.currency_assumed,
                 )
             )
@@ -113,15 +123,19 @@ def _removals(undelivered: Sequence[StoredRow], evidence: Evidence, rules: RowRu
     return removals
 
 
-def _newly_absent(staying: Sequence[StoredRow], new: Sequence[Line], evidence: Evidence) -> list[int]:
+def _newly_absent(
+    staying: Sequence[StoredRow], new: Sequence[Line], evidence: Evidence, displaced_rows: Collection[int]
+) -> list[int]:
     """Return the ids of undelivered rows that stay, to be marked as absent from now on.
 
     Args:
         new: The lines that deliveries before lacked.
+        displaced_rows: Ids of those that other new lines may be.
     """
     not_noted = [row for row in staying if row.absent_days is None]
     otherwise = told_otherwise(not_noted, new, evidence.coverage, evidence.told) if not_noted else set()
     otherwise |= {row.id for row in not_noted if row.state == State.PENDING and _is_held(row, evidence.told)}
+    otherwise |= {row.id for row in not_noted if row.id in displaced_rows}
     return [row.id for row in staying if is_newly_absent(row, evidence.coverage) or row.id in otherwise]
 
 

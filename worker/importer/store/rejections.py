@@ -10,10 +10,11 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker.connectors.base import RejectedRow, Transaction
+from worker.importer.decide.mended_records import ArrivedRecord, mended_records
 from worker.importer.decide.read.clean_text import id_text, plain_text
 from worker.importer.decide.read.context import ReadContext
 from worker.importer.decide.read.identity import digest
-from worker.importer.decide.read.line import Rejection, transaction_as_text
+from worker.importer.decide.read.line import Rejection, kept_transaction, transaction_as_text
 from worker.importer.decide.rejections import (
     MoneyAndWords,
     arrived_rejections,
@@ -63,6 +64,18 @@ _CREATED = text(
     FROM bank_transactions
     WHERE first_run_id = :run_id AND account_id = :account_id AND abs(amount) = ANY(:amounts) ORDER BY id LIMIT 1000"""
 )
+# Of the bank's own records only those of earlier deliveries stand: files that tell the same days are one each.
+_OPEN_RECORDS = text(
+    """SELECT id, raw FROM bank_import_rejections
+    WHERE connection_id = :connection_id AND account_id = :account_id AND resolved_at IS NULL AND created_at < now()
+    ORDER BY dismissed_at IS NOT NULL, id LIMIT 1000"""
+)
+_ARRIVED_RECORDS = text(
+    """SELECT concat_ws(' ', counterparty, description) AS words, stated_on AS "on", raw AS fields
+    FROM bank_transactions
+    WHERE first_run_id = :run_id AND account_id = :account_id AND created_at = now() AND stated_on IS NOT NULL
+      AND jsonb_typeof(raw) = 'object' ORDER BY id"""
+)
 _RESOLVE = text("UPDATE bank_import_rejections SET resolved_at = now(), resolved_run_id = :run_id WHERE id = ANY(:ids)")
 _REPEATED_IDS = text(
     f"""SELECT id, raw FROM bank_import_rejections
@@ -110,6 +123,7 @@ def record_rejections(
     session.execute(_ARRIVED, arrived)
     if read_by is not None:
         _resolve_mended(session, arrived, read_by)
+        _resolve_mended_records(session, arrived)
     if not rejections:
         return 0
     before = standing_rejections(session, job.connection_id, account_id).open
@@ -147,6 +161,21 @@ def _resolve_mended(session: Session, which: Mapping[str, Any], read_by: ReadCon
         return
     found = session.execute(_CREATED, {**which, "amounts": [one.amount for one in rejected]})
     mended = arrived_rejections(rejected, [MoneyAndWords(**row._asdict()) for row in found])
+    if mended:
+        resolve(session, which["run_id"], mended)
+
+
+def _resolve_mended_records(session: Session, which: Mapping[str, Any]) -> None:
+    """Resolve rejected records that only the bank's form says, and that arrived in this delivery with a field mended.
+
+    What the delivery rejects again is open again afterwards.
+    """
+    stored = session.execute(_OPEN_RECORDS, which).all()
+    rejected = {row.id: row.raw for row in stored if kept_transaction(row.raw) is None}
+    if not rejected:
+        return
+    arrived = session.execute(_ARRIVED_RECORDS, which, execution_options={"yield_per": 1000})
+    mended = mended_records(rejected, (ArrivedRecord(**row._asdict()) for row in arrived))
     if mended:
         resolve(session, which["run_id"], mended)
 

@@ -119,11 +119,12 @@ def _load_evidence(session: Session, read: _ReadSlice, full: RowsInFull, correct
     """Return what the plan of a slice is made from besides its matches, and load what of it is not loaded yet."""
     share, account, seen, set_aside = read.share, read.share.account, read.seen, read.rows.set_aside
     restated = corrected.maybe_restated - seen.row_ids
+    moved = corrected.maybe_moved - seen.row_ids
     further = load_further(
         session,
         account.id,
         full,
-        restated | (corrected.maybe_moved - seen.row_ids),
+        restated | moved,
         identities_maybe_taken(corrected.matches, seen.stored_to_on),
         has_new=bool(corrected.matches.new),
     )
@@ -141,6 +142,7 @@ def _load_evidence(session: Session, read: _ReadSlice, full: RowsInFull, correct
         delivered=frozenset(id_ for id_ in full.named if id_ in set_aside.row_ids or seen.has(id_)),
         common_words=common_words(further.latest_texts),
         maybe_restated=restated,
+        maybe_moved=moved,
         taken_identities=further.taken_identities,
         told=days_told(corrected.matches, set_aside.posted_days) if share.rules.whole_days else None,
     )

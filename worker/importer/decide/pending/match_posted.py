@@ -10,6 +10,7 @@ from worker.importer.decide.balances.running import stated_money
 from worker.importer.decide.compare.amounts import MAX_SHARE_UNSEEN, share_apart
 from worker.importer.decide.compare.one_to_one import Key, Match, OneToOne, PlacePair, Rating, unambiguous
 from worker.importer.decide.compare.text_similarity import ALIKE, SURE, similarity
+from worker.importer.decide.pending.match_moved import choose_moved
 from worker.importer.decide.pending.match_restated import choose_restated
 from worker.importer.decide.pending.match_rewritten import (
     COST_PER_DAY,
@@ -39,6 +40,7 @@ def match_pending_rows(
     candidates: Sequence[UnmatchedRow],
     *,
     delivered_known: int = 0,
+    lacking: int = 0,
     common_words: frozenset[str] = frozenset(),
     not_compared: set[int] | None = None,
 ) -> list[Match[Line, UnmatchedRow]]:
@@ -48,6 +50,7 @@ def match_pending_rows(
         lines: Lines that are no stored row by identity or content.
         candidates: Stored rows that the delivery does not have.
         delivered_known: How many stored rows it has.
+        lacking: How many posted rows of its days a delivery of whole days does not have.
         common_words: Words that most texts of the account have. They tell no pending rows apart, and no amounts.
         not_compared: Gets the places of lines that are in no pair, and were compared with the nearest rows alone.
     """
@@ -62,6 +65,7 @@ def match_pending_rows(
     )
     matching.choose(pairs(_number_of_line, _number_of_withdrawn), _rate_former_currency)
     choose_restated(matching)
+    choose_moved(matching, lacking)
     migration = is_migration(candidates, delivered_known)
     if migration:
         matching.choose(matching.free(pairs_in_day_order(lines, candidates)), _rate_migrated)

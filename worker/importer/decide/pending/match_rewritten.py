@@ -47,6 +47,7 @@ class UnmatchedRow:
         ahead: The row is booked for a day to come.
         removed_before: It was removed before, and a user had deleted or changed its expense.
         maybe_restated: It is posted, and the delivery holds its day as a whole without it.
+        maybe_moved: It is posted, and a delivery of whole days lacks it that tells new rows of near days.
         currency_assumed: Its currency is the one that was assumed before the bank stated any.
         named_as: The id, present or former, by which a line names it as its pending one.
     """
@@ -58,6 +59,7 @@ class UnmatchedRow:
     ahead: bool = False
     removed_before: bool = False
     maybe_restated: bool = False
+    maybe_moved: bool = False
     currency_assumed: bool = False
     named_as: str | None = None
 
