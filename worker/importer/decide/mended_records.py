@@ -47,11 +47,11 @@ def mended_records(rejected: Mapping[int, str], arrived: Iterable[ArrivedRecord]
     found = []
     for record in arrived:
         alike = having.get(max(words_of(record.words), key=len, default=""), {})
-        key = next((key for key in islice(alike, MAX_CANDIDATES) if is_mended(texts[key], record)), None)
-        if key is not None:
-            found.append(key)
-            for word in texts[key]:
-                having[word].pop(key)
+        mended = next((one for one in islice(alike, MAX_CANDIDATES) if is_mended(texts[one], record)), None)
+        if mended is not None:
+            found.append(mended)
+            for word in texts[mended]:
+                having[word].pop(mended)
     return found
 
 
