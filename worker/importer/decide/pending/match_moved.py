@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import date
 
+from worker.importer.decide.compare.most_pairs import most_pairs
 from worker.importer.decide.compare.one_to_one import (
     MAX_CANDIDATES,
     Key,
@@ -16,7 +17,6 @@ from worker.importer.decide.compare.one_to_one import (
     OneToOne,
     PlacePair,
     Rating,
-    most_pairs,
 )
 from worker.importer.decide.pending.match_restated import MIN_SHARE_RESTATED
 from worker.importer.decide.pending.match_rewritten import COST_PER_DAY, MIN_MIGRATED, UnmatchedRow
