@@ -22,8 +22,8 @@ _TESTS = str(_ROOT / "tests") + os.sep
 _OWNERS = tuple(
     f"{_PACKAGE}{part}"
     for part in (
-        "schema", "migrations", "local", "cli/db.py", "cli/users.py", "connections/users.py", "db/pooler.py",
-        "personal_data/erasure.py", "personal_data/traces.py", "recovery",
+        "schema", "migrations", "local", "cli/db.py", "cli/users.py", "connections/users.py", "db/engine.py",
+        "db/pooler.py", "personal_data/erasure.py", "personal_data/traces.py", "recovery",
     )
 )  # fmt: skip
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import CheckConstraint, Column, Engine, ForeignKey, Integer, MetaData, String, UniqueConstraint, text
 
 from worker.models import Base
-from worker.schema.apply import schema_sql
+from worker.schema.apply import run_sql, schema_sql
 from worker.schema.check import check_models, check_schema
 
 RULE = re.compile(r"^\s*(?:CONSTRAINT (\w+)|(PRIMARY KEY \()|CREATE UNIQUE INDEX IF NOT EXISTS (\w+))")
@@ -140,6 +140,24 @@ def test_a_rule_of_the_same_name_that_says_something_else_is_shown_both_ways(
     (sentence,) = check_schema(engine, Base.metadata)
     assert word in sentence
     assert "in the database, expected `" in sentence
+
+
+MADE_AGAIN = """
+    SELECT format('ALTER TABLE %s DROP CONSTRAINT %I, ADD CONSTRAINT %2$I %s', conrelid::regclass, conname,
+      pg_get_constraintdef(oid)) FROM pg_constraint WHERE contype = 'c' AND connamespace = 'public'::regnamespace
+    UNION ALL
+    SELECT format('DROP INDEX %s; %s', indexrelid::regclass, pg_get_indexdef(indexrelid)) FROM pg_index
+    WHERE indrelid::regclass::text LIKE 'bank_%' AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)
+"""
+
+
+def test_a_restored_dump_differs_in_nothing(engine: Engine) -> None:
+    """A dump makes rules and indexes of what Postgres prints of them, which it then prints otherwise."""
+    with engine.begin() as connection:
+        made = connection.exec_driver_sql(MADE_AGAIN, execution_options={"no_parameters": True}).scalars().all()
+        assert len(made) > 50
+        run_sql(connection, ";".join(made))
+    assert check_schema(engine, Base.metadata) == []
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,8 @@ WEEKS = (
 )
 
 
+WEEK = "date_trunc('week', now() - INTERVAL '1 day', 'UTC')"
+"""The oldest moment of which events are left to go with their week."""
 PACE = RemovalPace(wait=lambda _seconds: None)
 
 
@@ -95,18 +97,24 @@ def test_tables_become_partitions_beside_deliveries_wherever_the_command_was_sto
     deliver()
     execute("UPDATE webhook_attempts SET event_id = NULL, started_at = now() - INTERVAL '1 day'")  # as 0.3.0 leaves it
     files = rows(FILES, whole=list(WHOLE))
+
+    def announce(when: object) -> None:
+        made = len(receiver.received)
+        for key in (f"event {made}", f"event {made}", "before"):
+            publish(dedup_key=key)
+        assert deliver().delivered == 1, when
+
     for number in range(len(partition_steps(PartitionGroup.EVENTS)), -1, -1):
         stop = stopping_before(number)
 
-        def work_on(step, stop=stop) -> None:
-            made = len(receiver.received)
-            for key in (f"event {made}", f"event {made}", "before"):
-                publish(dedup_key=key)
-            assert deliver().delivered == 1, step
+        def work_on(step, stop=stop, until_the_end=number == 0) -> None:
+            if until_the_end:
+                announce(step)
             stop(step)
 
         with pytest.raises(StoppedError) if number else nullcontext():
             partition(engine, PartitionGroup.EVENTS, on_step=work_on)
+        announce(number)
     partition(engine, PartitionGroup.EVENTS, on_step=lambda _step: pytest.fail("it was done"))
     made = len(receiver.received)
     assert rows(CHAINS) == [(made,) * 6], "each event with its delivery and its attempt"
@@ -188,12 +196,11 @@ def test_a_person_finds_their_events_in_partitions(  # noqa: PLR0917 - fixtures
         assert [row["status_code"] for row in attempts(session, user_id, again)] == [200]
     exported = ZipFile(BytesIO(b"".join(archive(sessions, user_id))))
     assert [exported.read(f"{table}.jsonl").count(b"\n") for table in WHOLE] == [3, 3, 2]
-    execute("UPDATE webhook_events SET occurred_at = now() - INTERVAL '2 days' WHERE id = :id", id=old_id)
-    execute("UPDATE webhook_deliveries SET finished_at = now() - INTERVAL '2 days' WHERE event_id = :id", id=old_id)
-    assert prune(sessions, keep_days=1, pace=PACE) == 0, "a week goes as a whole, once all of it is old"
-    execute("UPDATE webhook_events SET occurred_at = now() - INTERVAL '9 days' WHERE id = :id", id=old_id)
-    execute("UPDATE webhook_deliveries SET finished_at = now() - INTERVAL '9 days' WHERE event_id = :id", id=old_id)
-    assert prune(sessions, keep_days=1, pace=PACE) == 1
+    for seconds, gone in ((0, 0), (1, 1)):
+        old_at = f"{WEEK} - make_interval(secs => {seconds})"
+        execute(f"UPDATE webhook_events SET occurred_at = {old_at} WHERE id = :id", id=old_id)
+        execute(f"UPDATE webhook_deliveries SET finished_at = {old_at} WHERE event_id = :id", id=old_id)
+        assert prune(sessions, keep_days=1, pace=PACE) == gone, "a week goes as a whole, once all of it is old"
     assert rows(CHAINS) == [(2, 2, 2, 1, 2, 2)], "an old event goes with all that it had; the other was sent twice"
     execute("DELETE FROM users")
     for table in (*WHOLE, "webhook_event_keys"):

@@ -1,5 +1,6 @@
 """Reads the tables and functions of a database from Postgres' catalog, so that two databases can be compared."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -74,6 +75,10 @@ _FUNCTIONS = r"""
     FROM pg_proc p WHERE p.pronamespace = CAST(:schema AS regnamespace)"""
 
 
+_CAST_WORD = re.compile(r"(?:\(('(?:[^']|'')*'::character varying)\)|('(?:[^']|'')*'::character varying))::text\b")
+_CAST_LIST = re.compile(r"(?:\((ARRAY\[[^]]*\])\)|(ARRAY\[[^]]*\]))::text\[\]")
+
+
 def read_catalog(connection: Connection, schema: str) -> Catalog:
     """Return what `schema` holds; a partition is a part of its whole table. Changes the transaction's search path."""
     connection.execute(text("SELECT set_config('search_path', quote_ident(:schema), true)"), {"schema": schema})
@@ -99,5 +104,10 @@ def read_catalog(connection: Connection, schema: str) -> Catalog:
 def _by_table(connection: Connection, query: str, schema: str) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for table, name, definition in connection.execute(text(query), {"schema": schema}):
-        found.setdefault(table, {})[name] = definition
+        found.setdefault(table, {})[name] = _as_before_a_restore(definition)
     return found
+
+
+def _as_before_a_restore(definition: str) -> str:
+    """Leave out what a dump changes: a list of words is read as one text each, where it was a list of texts before."""
+    return _CAST_LIST.sub(r"\1\2", _CAST_WORD.sub(r"\1\2", definition))

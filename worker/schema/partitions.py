@@ -130,7 +130,7 @@ def partition(
     on_step: Callable[[PartitionStep], object] = lambda _next: None,
     dry_run: bool = False,
 ) -> None:
-    """Take all steps, unless the tables are in partitions; when it was stopped, calling it again goes on.
+    """Take all steps, and make coming partitions; when it was stopped, calling it again goes on.
 
     A step that waits two seconds for a lock gives up, lets everybody else go first, and is tried again.
 
@@ -145,13 +145,12 @@ def partition(
     """
     with schema_locked(engine) as connection:
         (state,) = (one for one in partition_states(connection) if one.group is group)
-        if state.form is Form.PARTITIONED:
-            return
-        _refuse(connection, group)
-        run_sql(connection, "SET lock_timeout = '2s'")
-        run_sql(connection, _sql("whole_tables.sql"))
+        if state.form is not Form.PARTITIONED:
+            _refuse(connection, group)
+            run_sql(connection, "SET lock_timeout = '2s'")
+            run_sql(connection, _sql("whole_tables.sql"))
         connection.commit()
-        steps = partition_steps(group)
+        steps = [] if state.form is Form.PARTITIONED else partition_steps(group)
         for step in steps:
             on_step(step)
             if not dry_run:
