@@ -11,8 +11,19 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.importer.bank import WINDOWED, Harness
-from tests.importer.simulation.one_account import AMOUNTS, MERCHANTS, NAMES, START, MemoryLedger, Style, World
+from tests.importer.simulation.one_account import (
+    AMOUNTS,
+    MERCHANTS,
+    NAMES,
+    START,
+    Memory,
+    MemoryLedger,
+    Style,
+    World,
+)
 from worker.connectors.base import IdClass, Window
+from worker.importer.decide.absent_rows import MANY_AT_THE_END
+from worker.importer.decide.reach import LEAST_REACH_DAYS
 from worker.importer.decide.read.line import trusts_ids
 
 OVERLAP_DAYS = 45
@@ -31,9 +42,14 @@ class History(RuleBasedStateMachine):
     a cut one leaves open what became of what. amended, linked: since then, rows were rewritten, all ids changed.
     """
 
-    @initialize(id_class=st.sampled_from(list(IdClass)), style=st.sampled_from(list(Style)))
-    def open(self, id_class, style):
-        self.world = World(IdClass.STABLE if style == Style.CHANGES else id_class, style)
+    @initialize(
+        id_class=st.sampled_from(list(IdClass)),
+        style=st.sampled_from(list(Style)),
+        memory=st.sampled_from(list(Memory)),
+    )
+    def open(self, id_class, style, memory):
+        changes = style == Style.CHANGES
+        self.world = World(IdClass.STABLE if changes else id_class, style, Memory.ALL if changes else memory)
         self.ledger = MemoryLedger()
         self.fresh = False
         self.plain = True
@@ -56,7 +72,7 @@ class History(RuleBasedStateMachine):
         return min(self.watermark, self.world.today) - timedelta(days=OVERLAP_DAYS)
 
     def will_be_read(self, purchase):
-        return self.world.style == Style.CHANGES or purchase.day >= self.since()
+        return self.world.style == Style.CHANGES or (purchase.day >= self.since() and self.world.is_told(purchase))
 
     @rule(merchant=st.sampled_from(MERCHANTS), amount=st.sampled_from(AMOUNTS), pending=st.booleans())
     def buy(self, merchant, amount, pending):
@@ -70,8 +86,9 @@ class History(RuleBasedStateMachine):
 
     @rule(merchant=st.sampled_from(MERCHANTS), amount=st.sampled_from(AMOUNTS), days=st.integers(1, 44))
     def book_late(self, merchant, amount, days):
-        self.world.buy(merchant, amount, pending=False, days_ago=days)
-        self.happened()
+        if self.world.today - timedelta(days=days) >= self.world.memory.first_on(self.world.today):
+            self.world.buy(merchant, amount, pending=False, days_ago=days)
+            self.happened()
 
     @rule(number=st.integers(0, 99))
     def refund(self, number):
@@ -110,7 +127,6 @@ class History(RuleBasedStateMachine):
             purchase.gone_on = self.world.today
             self.happened()
 
-    @precondition(lambda self: self.world.style != Style.WINDOWS)  # there, absence of a booked row proves nothing
     @rule(number=st.integers(0, 99))
     def bank_takes_back(self, number):
         purchase = self.pick(number, pending=False)
@@ -155,6 +171,8 @@ class History(RuleBasedStateMachine):
 
     @rule(days=st.sampled_from([1, 1, 2, 3, 5, 8, 12, 60]))
     def days_pass(self, days):
+        if self.world.memory != Memory.ALL:
+            self.refresh()  # what it no longer tells was read before
         self.world.today += timedelta(days=days)
         self.happened()
 
@@ -182,6 +200,8 @@ class History(RuleBasedStateMachine):
 
     def read(self, *, complete, keep=None):
         window = Window(from_on=self.since(), to_on=self.world.today)
+        shortest_days = self.ledger.reach.shortest_days
+        reach_days = LEAST_REACH_DAYS if shortest_days is None else min(shortest_days, LEAST_REACH_DAYS)
         if self.world.style == Style.CHANGES:
             rows, gone, first = self.world.changes()
             everything = Window(from_on=START - timedelta(days=400), to_on=self.world.today)
@@ -189,7 +209,9 @@ class History(RuleBasedStateMachine):
         else:
             rows = self.world.deliver(window)[:keep]
             self.ledger.refresh(self.world, window, rows, complete=complete)
-        self.world.was_read(complete=complete, empty=self.world.style != Style.CHANGES and not rows)
+        self.world.was_read(
+            window, complete=complete, empty=self.world.style != Style.CHANGES and not rows, reach_days=reach_days
+        )
         if complete:
             self.watermark = self.world.today
 
@@ -215,7 +237,11 @@ class History(RuleBasedStateMachine):
             return
         held, owed = Counter(self.ledger.amounts()), Counter(self.world.owed())
         assert not owed - held, f"lost {owed - held}"
-        assert not (held - owed) - Counter(self.world.lingering()), f"doubled {held - owed}"
+        asked = Counter(self.ledger.asked_about())
+        assert not (held - owed) - Counter(self.world.lingering()) - asked, f"doubled {held - owed}"
+        gone = Counter(p.shown for p in self.world.purchases if p.gone_on is not None)
+        may_ask = MANY_AT_THE_END - 1 if self.world.memory in (Memory.LAST_MONTH, Memory.LAST_STATEMENT) else 0
+        assert (asked - gone).total() <= may_ask, f"asked about {asked - gone}"
 
     @invariant()
     def what_the_user_wrote_stays(self):

@@ -323,3 +323,20 @@ def test_answers_that_tell_more_days_than_they_once_did_are_asked_about_again(ha
     harness.day_later()
     del harness.bank.rows[0]
     assert (harness.refresh().code, open_questions(harness)) == ("rows_withdrawn", 1)
+
+
+def test_a_bank_of_this_and_the_last_month_takes_nothing_back_when_a_month_begins(harness):
+    harness.bank.capabilities = replace(WINDOWED, windows_complete=False)
+    harness.bank.today = date(2026, 5, 31)
+    for days in range(1, 60, 5):
+        harness.bank.buy(f"-{days}", external_id=f"{days}", booking_on=days_ago(harness, days))
+    harness.refresh()
+    beyond = []
+    for day in range(1, 4):
+        harness.day_later()
+        harness.bank.rows = [row for row in harness.bank.rows if row.booking_on >= date(2026, 5, 1)]
+        harness.bank.buy("-0.50", external_id=f"new {day}")
+        outcome = harness.refresh()
+        beyond.append((outcome.code, outcome.report["rows_out_of_reach"]))
+    assert (beyond, open_questions(harness)) == ([("ok", 3), ("ok", 3), ("ok", 3)], 0)
+    assert reach(harness) == (45, 28)

@@ -110,6 +110,7 @@ class AccountTally:
         told_from_on: The day of the oldest posted row that the run was told of the account so far; None without any.
         newly_absent: Known rows that the delivery came without for the first time.
         out_of_reach: Known posted rows of the days before.
+        lost_to_on: The day of the youngest of them; None without any.
         rows_with_balance: The delivered rows that state the balance after them.
         told_again: Rows without an id that a list of changes told alone, and that equal known ones: nothing but the
             whole list, or a balance, says whether they are those or more equal purchases.
@@ -124,6 +125,7 @@ class AccountTally:
     told_from_on: date | None = None
     newly_absent: int = 0
     out_of_reach: int = 0
+    lost_to_on: date | None = None
     rows_with_balance: list[RowWithBalance] = field(default_factory=list)
     told_again: int = 0
     not_compared: int = 0
@@ -141,7 +143,9 @@ class AccountTally:
         unchanged = len(plan.unchanged) + same
         self.not_compared += plan.not_compared
         self.newly_absent += len(plan.newly_absent)
-        self.out_of_reach += plan.out_of_reach
+        self.out_of_reach += len(plan.out_of_reach)
+        for row in plan.out_of_reach:
+            self.lost_to_on = max(self.lost_to_on or row.days.day, row.days.day)
         self.told_again += plan.told_again
         self.counts += Counts(
             created=len(plan.creates) - linked,

@@ -122,7 +122,10 @@ def test_an_empty_delivery_proves_nothing_whatever_is_promised(rows, promised, c
 
 
 TOLD_FROM_10_JUNE = Coverage(
-    window=JUNE, told_from_on=JUNE.from_on + timedelta(days=9), reaches_from_on=JUNE.from_on + timedelta(days=4)
+    window=JUNE,
+    told_from_on=JUNE.from_on + timedelta(days=9),
+    reaches_from_on=JUNE.from_on + timedelta(days=4),
+    surely_from_on=JUNE.from_on + timedelta(days=7),
 )
 NOTHING_TOLD = replace(TOLD_FROM_10_JUNE, told_from_on=date.max)
 
@@ -131,12 +134,14 @@ NOTHING_TOLD = replace(TOLD_FROM_10_JUNE, told_from_on=date.max)
     ("why", "days_of_june", "more", "coverage", "beyond"),
     [
         ("one row, older than the bank is known to tell", (4,), {}, TOLD_FROM_10_JUNE, 1),
-        ("all younger ones may be gone at the bank", (5, 6, 7, 9), {}, TOLD_FROM_10_JUNE, 0),
+        ("younger ones may be gone at the bank", (5, 7), {}, TOLD_FROM_10_JUNE, 0),
+        ("three at once are a bank that tells a month less", (1, 5, 6, 7), {}, TOLD_FROM_10_JUNE, 4),
+        ("unless it told them for less than a month", (5, 6, 7, 8), {}, TOLD_FROM_10_JUNE, 0),
+        ("nor do those count that it tells no more for long", (1, 2, 3, 4, 5), {}, TOLD_FROM_10_JUNE, 4),
+        ("or it tells nothing", (5, 6, 7), {}, NOTHING_TOLD, 0),
         ("so may be those of days that are told", (10, 12), {}, TOLD_FROM_10_JUNE, 0),
         ("and those that were absent before", (1, 2, 3), {"absent_days": 6}, TOLD_FROM_10_JUNE, 0),
         ("days that are told now are within reach", (1, 4), {}, replace(TOLD_FROM_10_JUNE, told_from_on=day(-30)), 0),
-        ("ten rows at once are a bank that tells less", (5, 6, 7, 8, 9) * 2, {}, TOLD_FROM_10_JUNE, 10),
-        ("unless it tells nothing", (5, 6, 7, 8, 9) * 2, {}, NOTHING_TOLD, 0),
         ("nor any of the days before", (4,), {}, NOTHING_TOLD, 1),
         ("pending rows are decided by the days of grace", (1, 2, 9), {"pending": True}, TOLD_FROM_10_JUNE, 0),
         ("nothing is known of what was not asked for", (4,), {}, replace(TOLD_FROM_10_JUNE, window=None), 0),

@@ -18,6 +18,7 @@ from worker.importer.decide.evidence import Evidence
 from worker.importer.decide.ids.duplicates import distinct_transactions, possibly_shared_ids, without_superseded_pending
 from worker.importer.decide.ids.match import match_by_identity
 from worker.importer.decide.plan import Plan, make_plan
+from worker.importer.decide.reach import FIRST_DAYS, LEAST_REACH_DAYS, AnswersReach, surely_told_from_on
 from worker.importer.decide.read.context import ReadContext
 from worker.importer.decide.read.line import Line, fingerprint, read_line, trusts_ids
 from worker.importer.decide.slice_matches import undecided_ids
@@ -38,12 +39,38 @@ class Style(StrEnum):
     CHANGES = "changes, linked"
 
 
+class Memory(StrEnum):
+    """Which rows a bank tells, whatever it is asked for. It does not say so."""
+
+    ALL = "all"
+    THIRTY_DAYS = "those of the last 30 days"
+    LAST_MONTH = "those of this month and the last one"
+    LAST_STATEMENT = "those of this statement and the last one, which end on the 19th of a month"
+
+    def first_on(self, today: date) -> date:
+        """Return the first day whose rows it tells."""
+        last_month_on = _month_before(today)
+        match self:
+            case Memory.THIRTY_DAYS:
+                return today - timedelta(days=30)
+            case Memory.LAST_MONTH:
+                return last_month_on
+            case Memory.LAST_STATEMENT:
+                return (last_month_on if today.day >= 20 else _month_before(last_month_on)).replace(day=20)
+            case _:
+                return date.min
+
+
+def _month_before(day: date) -> date:
+    return (day.replace(day=1) - timedelta(days=1)).replace(day=1)
+
+
 @dataclass
 class Purchase:
     """One purchase as it really is. gone_on: when it was called off or taken back; missed_on: first read without it.
 
     own_amount: the user's own. replaces: the pending id that a provider links it to. read_pending: what was last read
-    of it while it was pending.
+    of it while it was pending. unproven, too_old: it went, and nothing says so: it may stand.
     """
 
     number: int
@@ -61,6 +88,7 @@ class Purchase:
     replaces: str | None = None
     read_pending: Decimal | None = None
     unproven: bool = False
+    too_old: bool = False
 
     @property
     def shown(self) -> Decimal:
@@ -77,6 +105,7 @@ class World:
 
     id_class: IdClass
     style: Style = Style.COMPLETE
+    memory: Memory = Memory.ALL
     today: date = START
     purchases: list[Purchase] = field(default_factory=list)
     salt: str = ""
@@ -86,6 +115,10 @@ class World:
 
     def alive(self) -> list[Purchase]:
         return [p for p in self.purchases if p.gone_on is None]
+
+    def is_told(self, purchase: Purchase) -> bool:
+        """Return whether the bank still tells a purchase, if it has it."""
+        return purchase.pending or purchase.day >= self.memory.first_on(self.today)
 
     def buy(self, merchant: str, amount: str, *, pending: bool, days_ago: int = 0) -> Purchase:
         purchase = Purchase(
@@ -115,7 +148,8 @@ class World:
     def deliver(self, window: Window) -> list[Transaction]:
         """Return what the bank answers for a window, with the ids of its class."""
         self.deliveries += 1
-        shown = sorted((p for p in self.alive() if p.day in window), key=lambda p: (p.day, p.merchant, p.number))
+        shown = [p for p in self.alive() if p.day in window and self.is_told(p)]
+        shown.sort(key=lambda p: (p.day, p.merchant, p.number))
         per_day: dict[date, int] = {}
         rows = []
         for purchase in shown:
@@ -166,26 +200,34 @@ class World:
         """Return the amounts that the next answer will say of purchases for the first time."""
         return {p.amount for p in self.alive() if self.last_read.get(p.number) != p.amount}
 
-    def was_read(self, *, complete: bool, empty: bool) -> None:
+    def was_read(self, window: Window, *, complete: bool, empty: bool, reach_days: int) -> None:
         """Note what a delivery showed (or may have, if it was cut), and that it came without what was called off.
 
-        empty: nothing came, which proves nothing about booked rows, now or when their days are past.
+        empty: nothing came, which proves nothing about booked rows, now or when their days are past. reach_days: what
+        is older, and than all that was told too, may be of days that the bank gives no more.
         """
+        told = [p.day for p in self.alive() if not p.pending and p.day in window and self.is_told(p)]
+        told_from_on = min(told, default=date.max)
         if complete:
             self.last_read = {p.number: p.amount for p in self.alive()}
         for purchase in self.purchases:
             if not complete:
                 purchase.read_pending = purchase.shown if purchase.pending else purchase.read_pending
             elif purchase.gone_on is None:
-                purchase.missed_on, purchase.unproven = None, False
+                purchase.missed_on, purchase.unproven, purchase.too_old = None, False, False
                 purchase.read_pending = purchase.shown if purchase.pending else None
             elif purchase.missed_on is None:
                 purchase.missed_on = self.today
                 purchase.unproven = empty and purchase.read_pending is None
+                is_older = purchase.day < told_from_on
+                of_first_days = purchase.day < window.from_on + timedelta(days=FIRST_DAYS)
+                purchase.too_old = (is_older and (self.today - purchase.day).days > reach_days) or (
+                    of_first_days and (is_older or self.style == Style.WINDOWS)
+                )
 
     def lingering(self) -> list[Decimal]:
         """Amounts that may still be there: last read as pending, and missed for less than the grace."""
-        return [p.shown for p in self.purchases if p.unproven and p.gone_on is not None] + [
+        return [p.shown for p in self.purchases if (p.unproven or p.too_old) and p.gone_on is not None] + [
             p.read_pending if p.own_amount is None else p.own_amount
             for p in self.purchases
             if p.missed_on is not None and (self.today - p.missed_on).days < GRACE_DAYS
@@ -201,7 +243,7 @@ class MemoryLedger:
     notes: dict[int, str] = field(default_factory=dict)
     aliases: dict[bytes, int] = field(default_factory=dict)
     absent_since: dict[int, date] = field(default_factory=dict)
-
+    reach: AnswersReach = field(default_factory=AnswersReach)
     former: dict[str, set[int]] = field(default_factory=dict)
 
     def refresh(
@@ -228,8 +270,15 @@ class MemoryLedger:
         shared = {identity for external_id, identity in possible.items() if len(self._by_external_id(external_id)) > 1}
         distinct = distinct_transactions(prints, shared)
         lines = [line for item in distinct.transactions if isinstance(line := read_line(item, ground), Line)]
+        told = [row.booking_on for row in rows if row.booking_on and not row.pending]
         coverage = (
-            Coverage(window=window, up_to_now=window is not None)
+            Coverage(
+                window=window,
+                up_to_now=window is not None,
+                told_from_on=min(told, default=date.max),
+                reaches_from_on=self.reach.first_on(world.today),
+                surely_from_on=surely_told_from_on(world.today),
+            )
             if complete
             else Coverage(window=None, days_cut_off=window)
         )
@@ -260,6 +309,17 @@ class MemoryLedger:
             ),
         )
         self._apply(plan, world)
+        if complete and window is not None and told:
+            self._note_reach(plan, min(told), world.today)
+
+    def _note_reach(self, plan: Plan, told_from_on: date, today: date) -> None:
+        lost_to_on = max((row.days.day for row in plan.out_of_reach), default=None)
+        self.reach = self.reach.told_anew(told_from_on, today, lost_to_on)
+        missed = [row.days.day for row_id in plan.newly_absent if (row := self.rows[row_id]).state == State.POSTED]
+        if short := [(today - day).days - 1 for day in missed if day < told_from_on]:
+            known_days = self.reach.shortest_days
+            shortest_days = min(*short, LEAST_REACH_DAYS, LEAST_REACH_DAYS if known_days is None else known_days)
+            self.reach = replace(self.reach, shortest_days=shortest_days)
 
     def _by_external_id(self, external_id: str) -> set[int]:
         present = {row.id for row in self.rows.values() if row.external_id == external_id}
@@ -335,6 +395,11 @@ class MemoryLedger:
 
     def amounts(self) -> list[Decimal]:
         return sorted(_signed(row.expense) for row in self.rows.values() if row.expense_id is not None and row.expense)
+
+    def asked_about(self) -> list[Decimal]:
+        """Return the amounts of the booked rows about which the user is asked whether they are gone."""
+        asked = [row for row in self.rows.values() if row.id in self.absent_since and row.state == State.POSTED]
+        return [_signed(row.expense) for row in asked if row.expense_id is not None and row.expense]
 
     def find(self, merchant: str) -> StoredRow | None:
         found = [r for r in self.rows.values() if merchant in r.description and r.expense_id is not None]

@@ -12,8 +12,11 @@ from worker.importer.decide.reasons import Reason
 from worker.importer.decide.row_days import DAY_KINDS, DayKind, RowDays
 from worker.importer.decide.stored_row import State, StoredRow
 
-MANY_AT_THE_END = 10
-"""So many rows, older than all that a delivery has, are of days that the bank gives no more; fewer may be gone."""
+MANY_AT_THE_END = 3
+"""So many rows at once, each over a month old, are of days that the bank gives no more; fewer may be gone.
+
+With a new month or a new statement many a bank gives a month less than the day before.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +36,7 @@ class Coverage:
         told_from_on: The day of the oldest posted row that was told of the days asked for so far; the last day that
             there is while none was.
         reaches_from_on: The first of the days that the bank is known to tell, if it is asked for them.
+        surely_from_on: The first of those that any bank is taken to tell.
     """
 
     window: Window | None
@@ -42,6 +46,7 @@ class Coverage:
     asked_from_on: date | None = None
     told_from_on: date = date.min
     reaches_from_on: date = date.min
+    surely_from_on: date = date.min
 
     def as_told_by(self, lines: Iterable[Line]) -> "Coverage":
         """Return the same without the days by which the bank selects evidently not: it has posted lines outside."""
@@ -98,20 +103,31 @@ def windows_are_complete(rows: int, *, promised: bool) -> bool:
     return promised and rows > 0
 
 
-def out_of_reach(undelivered: Iterable[StoredRow], coverage: Coverage) -> frozenset[int]:
+def out_of_reach(undelivered: Iterable[StoredRow], coverage: Coverage) -> Sequence[StoredRow]:
     """Return the posted rows whose days the bank gives no more, though it was asked for them.
 
-    They are older than all that it told and than it is known to tell, or very many. What was absent before is not: the
-    bank gave its days then.
+    They are older than all that it told and than it is known to tell, or many at once. What was absent before is not:
+    the bank gave its days then.
     """
     at_the_end = [
         row
         for row in undelivered
         if row.state == State.POSTED and row.absent_days is None and _is_older_than_told(row, coverage)
     ]
-    if len(at_the_end) < MANY_AT_THE_END or coverage.told_from_on == date.max:
-        at_the_end = [row for row in at_the_end if row.days.day < coverage.reaches_from_on]
-    return frozenset(row.id for row in at_the_end)
+    within = [row for row in at_the_end if row.days.day >= coverage.reaches_from_on]
+    if _gives_fewer_days(within, coverage):
+        return at_the_end
+    return [row for row in at_the_end if row.days.day < coverage.reaches_from_on]
+
+
+def _gives_fewer_days(lacking: Sequence[StoredRow], coverage: Coverage) -> bool:
+    """Return whether the bank gives fewer days than it did, by the rows that it tells no more of those it gave."""
+    tells_some = coverage.told_from_on < date.max
+    return (
+        tells_some
+        and len(lacking) >= MANY_AT_THE_END
+        and all(row.days.day < coverage.surely_from_on for row in lacking)
+    )
 
 
 def _is_older_than_told(row: StoredRow, coverage: Coverage) -> bool:

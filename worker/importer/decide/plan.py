@@ -29,7 +29,7 @@ class Plan:
     Attributes:
         newly_absent: Ids of rows to be marked as absent from now on.
         returned: Ids of rows that are no longer absent.
-        out_of_reach: So many known posted rows are of days that the bank gives no more though it was asked for them.
+        out_of_reach: Known posted rows of days that the bank gives no more though it was asked for them.
         expenses: The user's own expenses that rows are linked with or suggested for, as they were read.
         not_compared: So many new rows were not compared with all rows that they may replace.
         told_again: How many unchanged rows may be more purchases that equal them: rows without an id that a list of
@@ -41,7 +41,7 @@ class Plan:
     suggestions: Sequence[Suggestion] = ()
     returned: Sequence[int] = ()
     newly_absent: Sequence[int] = ()
-    out_of_reach: int = 0
+    out_of_reach: Sequence[StoredRow] = ()
     unchanged: Sequence[IdentityMatch] = ()
     expenses: Sequence[Counterpart] = ()
     not_compared: int = 0

@@ -23,7 +23,8 @@ class AnswersReach:
 
     Attributes:
         longest_days: So many days back an answer told a posted row, as far as they count; None before one did.
-        shortest_days: So many days back the answers reach since one came without all older rows; None if none did.
+        shortest_days: So many days back the answers reach since one came without all older rows, a short month at most:
+            a bank that gives this month and the last one gives more on most days. None if none did.
     """
 
     longest_days: int | None = None
@@ -36,6 +37,23 @@ class AnswersReach:
             days = max(LEAST_REACH_DAYS, (self.longest_days or 0) - FIRST_DAYS)
         return today - timedelta(days=days)
 
+    def told_anew(self, told_from_on: date, today: date, lost_to_on: date | None = None) -> "AnswersReach":
+        """Return how far back the answers reach, now that one told of a day.
+
+        Args:
+            told_from_on: The day of the oldest posted row that it told.
+            lost_to_on: The day of the youngest row that was found out of reach; None without any.
+        """
+        shortest = shortest_days(self.shortest_days, told_from_on, today)
+        if lost_to_on is not None and lost_to_on >= self.first_on(today):
+            shortest = LEAST_REACH_DAYS
+        return AnswersReach(longest_days(self.longest_days, told_from_on, today), shortest)
+
+
+def surely_told_from_on(today: date) -> date:
+    """Return the first of the days that any bank is taken to tell, unless its answers came without some of them."""
+    return today - timedelta(days=LEAST_REACH_DAYS)
+
 
 def shortest_days(known: int | None, told_from_on: date, today: date) -> int | None:
     """Return how many days back the answers reach since one fell short, now that one told of a day.
@@ -44,7 +62,7 @@ def shortest_days(known: int | None, told_from_on: date, today: date) -> int | N
     """
     if known is None or (today - told_from_on).days <= known + FIRST_DAYS:
         return known
-    return max(known, LEAST_REACH_DAYS)
+    return LEAST_REACH_DAYS
 
 
 def longest_days(known: int | None, told_from_on: date, today: date) -> int:

@@ -23,13 +23,13 @@ class LeftOver:
     Attributes:
         removals: The changes of those that the bank has no longer.
         newly_absent: Ids of those to be marked as absent from now on.
-        out_of_reach: So many are posted and of days that the bank gives no more though it was asked for them.
+        out_of_reach: The posted ones of days that the bank gives no more though it was asked for them.
         suggestions: New lines that may be those of which the user deleted the expense.
     """
 
     removals: Sequence[RowChange]
     newly_absent: Sequence[int]
-    out_of_reach: int
+    out_of_reach: Sequence[StoredRow]
     suggestions: Sequence[Suggestion]
 
 
@@ -47,8 +47,10 @@ def decide_left_over(
         new: The other new lines.
     """
     undelivered = _undelivered(matches.delivered_ids.union(match.right.known.id for match in became), evidence)
-    beyond = out_of_reach(undelivered, evidence.coverage) - evidence.listed_as_removed
-    within = [row for row in undelivered if row.id not in beyond]
+    asked_for = [row for row in undelivered if row.id not in evidence.listed_as_removed]
+    beyond = out_of_reach(asked_for, evidence.coverage)
+    beyond_ids = {row.id for row in beyond}
+    within = [row for row in undelivered if row.id not in beyond_ids]
     removals = _removals(within, evidence, rules)
     tombstoned = {change.known.id for change in removals}
     staying = [row for row in within if row.id not in tombstoned]
@@ -58,7 +60,7 @@ def decide_left_over(
     return LeftOver(
         removals=removals,
         newly_absent=_newly_absent(staying, [*new, *_came_back(matches, evidence)], evidence, displaced_rows),
-        out_of_reach=len(beyond),
+        out_of_reach=beyond,
         suggestions=lines_of_deleted(staying, new, evidence.coverage, evidence.told),
     )
 

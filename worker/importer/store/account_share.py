@@ -11,6 +11,7 @@ from worker.connectors.base import Capabilities
 from worker.importer.account_state import AccountState
 from worker.importer.decide.absent_rows import Coverage, windows_are_complete
 from worker.importer.decide.decisions import RowRules
+from worker.importer.decide.reach import surely_told_from_on
 from worker.importer.decide.read.context import ReadContext
 from worker.importer.decide.read.line import FingerprintedTransaction, Rejection
 from worker.importer.decide.slice_rows import SliceRows, StoredKeys, read_slice
@@ -80,6 +81,7 @@ class AccountShare:
             asked_from_on=self.request.asked_from_on,
             told_from_on=slice_.told_from_on or date.max,
             reaches_from_on=self.account.reach.first_on(today),
+            surely_from_on=surely_told_from_on(today),
         )
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from worker.connectors.base import Transaction
 from worker.importer.context import ImportContext
 from worker.importer.decide.balances.running import rows_with_balance
-from worker.importer.decide.reach import longest_days, shortest_days
+from worker.importer.decide.reach import AnswersReach
 from worker.importer.decide.read.days import common_time_of_day
 from worker.importer.decide.read.line import Rejection
 from worker.importer.decide.slice_rows import StoredKeys
@@ -175,8 +175,9 @@ def _move_watermark(session: Session, share: AccountShare, tally: AccountTally, 
     row.history_complete = days_read.history_complete
     row.lateness_days = days_read.lateness_days
     if tally.told_from_on is not None:
-        row.longest_reach_days = longest_days(row.longest_reach_days, tally.told_from_on, limits.today)
-        row.shortest_reach_days = shortest_days(row.shortest_reach_days, tally.told_from_on, limits.today)
+        known = AnswersReach(row.longest_reach_days, row.shortest_reach_days)
+        reach = known.told_anew(tally.told_from_on, limits.today, tally.lost_to_on)
+        row.longest_reach_days, row.shortest_reach_days = reach.longest_days, reach.shortest_days
     _save_own_cursor(session, share)
 
 

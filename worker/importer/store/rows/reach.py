@@ -5,11 +5,13 @@ from datetime import date
 from sqlalchemy import text, update
 from sqlalchemy.orm import Session
 
+from worker.importer.decide.reach import LEAST_REACH_DAYS
 from worker.models import BankConnectionAccount
 from worker.runs.imported_accounts import STANDS_WITHDRAWN
 
 _FALL_SHORT = text(
-    f"""UPDATE bank_connection_accounts a SET shortest_reach_days = least(a.shortest_reach_days, s.youngest_days - 1)
+    f"""UPDATE bank_connection_accounts a SET
+      shortest_reach_days = least(a.shortest_reach_days, s.youngest_days - 1, {LEAST_REACH_DAYS})
     FROM (SELECT CAST(:today AS date) - max(coalesce(t.stated_on, t.effective_on)) AS youngest_days
       FROM bank_transactions t WHERE t.account_id = :account_id AND {STANDS_WITHDRAWN}
         AND coalesce(t.stated_on, t.effective_on) < :told_from_on
