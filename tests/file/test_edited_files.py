@@ -131,13 +131,29 @@ def test_a_pending_row_that_a_later_export_of_its_day_lacks_is_asked_about_and_g
     folder.drop("a.csv", f"{REVOLUT}{first}{pending}{last}")
     assert folder.refresh().code == "ok"
     folder.day_later(7)
-    reverted = f"{REVOLUT}{first}{payment(3, 'Pub', 'REVERTED')}{last}"
-    folder.drop("b.csv", f"{reverted}{payment(10, 'Bakery')}")
+    folder.drop("b.csv", f"{REVOLUT}{first}{last}{payment(10, 'Bakery')}")
     assert folder.refresh().code == "still_pending"
     with sessions() as session:
         [question] = list_suggestions(session, user_id)
     assert question.reason == "still_pending"
     folder.day_later(7)
-    folder.drop("c.csv", f"{reverted}{payment(17, 'Kino')}")
+    folder.drop("c.csv", f"{REVOLUT}{first}{last}{payment(17, 'Kino')}")
     assert folder.refresh().code == "ok"
     assert sorted(folder.amounts()) == ["-10.00", "-17.00", "-2.00", "-4.00"]
+
+
+def test_a_row_that_a_later_export_calls_void_goes_at_once_or_is_asked_about_where_it_was_booked(
+    sessions, user_id, tmp_path
+):
+    folder = FileHarness(sessions, user_id, tmp_path)
+    first, pub, cafe = payment(2, "Shop"), payment(3, "Pub", "PENDING"), payment(4, "Cafe")
+    failed = payment(4, "Cafe", "FAILED")  # a try that failed, before the one that did not
+    folder.bank.today = date(2026, 6, 4)
+    folder.drop("a.csv", f"{REVOLUT}{first}{pub}{failed}{cafe}")
+    assert folder.refresh().code == "ok"
+    folder.drop("b.csv", f"{REVOLUT}{first}{pub.replace('PENDING', 'REVERTED')}{failed}{cafe}")
+    assert folder.refresh().code == "ok"
+    assert sorted(folder.amounts()) == ["-2.00", "-4.00"]
+    folder.drop("c.csv", f"{REVOLUT}{first}{cafe.replace('COMPLETED', 'REVERTED')}{payment(5, 'Kino')}")
+    assert folder.refresh().code == "rows_withdrawn"
+    assert sorted(folder.amounts()) == ["-2.00", "-4.00", "-5.00"]

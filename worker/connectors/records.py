@@ -205,6 +205,8 @@ class Page:
 
     Attributes:
         removed: Transactions that are gone; a page states no row that it removes, and what a later page states is back.
+        voided: Transactions as they were told before, which are void now: declined, reverted or cancelled. A stored row
+            of the same id or content is removed, unless the delivery tells it on. One that nobody told before is none.
         starts_over: Discards the previous pages of this delivery, which starts again with this page. For a
             connector that has to ask again, with other days or without its cursor, after it has yielded pages.
         covers: The days this delivery is complete for, once all its pages were read; None when it proves no absence.
@@ -219,6 +221,7 @@ class Page:
 
     transactions: tuple[Transaction, ...] = ()
     removed: tuple[RemovedTransaction, ...] = ()
+    voided: tuple[Transaction, ...] = ()
     rejected: tuple[RejectedRow, ...] = ()
     failures: tuple[AccountFailure, ...] = ()
     accounts: tuple[Account, ...] = ()

@@ -12,6 +12,7 @@ from worker.importer.decide.ids.match import match_by_identity
 from worker.importer.decide.plan import make_plan
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseState, State
+from worker.importer.decide.undelivered import voided_rows
 
 PROMISED = rules(windows_complete=True)
 
@@ -137,3 +138,22 @@ def test_known_rows_without_an_id_may_be_more_purchases_where_changes_are_told_a
     known = [row(id=1), row("-9", id=2, external_id="a")]
     decided = plan([line(), line("-9", external_id="a")], known, rules=rules(**promises))
     assert (len(decided.unchanged), decided.told_again) == (2, rows)
+
+
+A = {"external_id": "a"}
+VOIDED = {
+    "a pending row of its content": ([line()], [row(pending=True)], {1}, set()),
+    "a posted one is asked about": ([line()], [row()], set(), {1}),
+    "of two equal ones one": ([line()], [row(pending=True, id=1), row(pending=True, id=2)], {2}, set()),
+    "as many as are called void": ([line()] * 2, [row(id=1), row(pending=True, id=2)], {2}, {1}),
+    "a row of its id, whatever that says": ([line(text="Bar", **A)], [row(**A)], {1}, set()),
+    "no row of another id": ([line(external_id="b")], [row(pending=True, **A)], set(), set()),
+    "a row without an id": ([line(external_id="b")], [row(pending=True)], {1}, set()),
+    "nothing that was told before": ([line("-9")], [row(pending=True)], set(), set()),
+}
+
+
+@pytest.mark.parametrize(("void", "undelivered", "gone", "asked"), VOIDED.values(), ids=VOIDED)
+def test_which_undelivered_rows_lines_call_void(void, undelivered, gone, asked):
+    found = voided_rows(void, [key(one) for one in undelivered])
+    assert (found.gone, found.doubtful) == (gone, asked)

@@ -8,7 +8,7 @@ from worker.connectors.file.indexed_files import IndexedFile
 from worker.connectors.file.reading import Format
 from worker.connectors.file.reused_ids import IdDoubt
 from worker.connectors.file.statement.accounting import Accounted
-from worker.connectors.file.statement.events import BadRow, Event, Row, day_of
+from worker.connectors.file.statement.events import BadRow, Event, Row, Voided, day_of
 from worker.connectors.file.statement.joined_windows import join_windows
 
 
@@ -34,35 +34,42 @@ class FileDelivery:
     reopened: tuple[IndexedFile, ...] = ()
 
     def pages(self, size: int) -> Iterator[Page]:
-        """Yield the rows, good and bad, in the order of the files, at most `size` on a page.
+        """Yield the rows, good, bad and void, in the order of the files, at most `size` on a page.
 
         Raises: StatementError when a file changed and broke since it was looked at.
         """
         good: list[Transaction] = []
         bad: list[RejectedRow] = []
+        void: list[Transaction] = []
         for item in self._items():
-            if isinstance(item, Transaction):
-                good.append(item)
-            else:
-                bad.append(item)
-            if len(good) + len(bad) >= size:
-                yield Page(transactions=tuple(good), rejected=tuple(bad))
-                good, bad = [], []
-        if good or bad:
-            yield Page(transactions=tuple(good), rejected=tuple(bad))
+            match item:
+                case Transaction():
+                    good.append(item)
+                case Voided():
+                    void.append(item.transaction)
+                case _:
+                    bad.append(item)
+            if len(good) + len(bad) + len(void) >= size:
+                yield Page(transactions=tuple(good), rejected=tuple(bad), voided=tuple(void))
+                good, bad, void = [], [], []
+        if good or bad or void:
+            yield Page(transactions=tuple(good), rejected=tuple(bad), voided=tuple(void))
 
-    def _items(self) -> Iterator[Transaction | RejectedRow]:
+    def _items(self) -> Iterator[Transaction | Voided | RejectedRow]:
         for file in self.files:
             yield from self._file_items(file)
         for file in self.reopened:
             yield from self._detailed_items(file)
 
-    def _file_items(self, file: IndexedFile) -> Iterator[Transaction | RejectedRow]:
+    def _file_items(self, file: IndexedFile) -> Iterator[Transaction | Voided | RejectedRow]:
         name = file.member.name
         reports_strays = self.account_id in {None, next(iter(file.summary.accounts), None)}
         for event in self.events_of(file):
             if isinstance(event, Row):
                 yield from (self._identified(file, row) for row in self._payments(event) if self._wanted(row))
+            elif isinstance(event, Voided):
+                if self._wanted(event.transaction):
+                    yield replace(event, transaction=self._identified(file, event.transaction))
             elif isinstance(event, BadRow) and (
                 event.account == self.account_id or (reports_strays and not event.account)
             ):

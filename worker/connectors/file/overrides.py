@@ -6,7 +6,7 @@ from dataclasses import replace
 from worker.connectors.base import Account, Transaction
 from worker.connectors.file.config import AccountOverride, FileConfig
 from worker.connectors.file.statement.account_numbers import account_anchor, account_key, account_mask
-from worker.connectors.file.statement.events import BadRow, Closed, Details, Event, Opened, Row, StatedBalance
+from worker.connectors.file.statement.events import BadRow, Closed, Details, Event, Opened, Row, StatedBalance, Voided
 from worker.connectors.file.statement.notification_details import EntryReference
 
 
@@ -25,6 +25,8 @@ class EventOverrides:
                     yield replace(event, account=self._open(event.account))
                 case Row():
                     yield self._row(event)
+                case Voided():
+                    yield self._voided(event)
                 case Details():
                     yield self._details(event)
                 case Closed():
@@ -48,6 +50,12 @@ class EventOverrides:
             return event
         entry = _labelled_entry(event.entry, account, stated) if event.entry is not None else None
         return replace(event, transaction=_labelled_row(event.transaction, account, stated), entry=entry)
+
+    def _voided(self, event: Voided) -> Voided:
+        account, stated = self._known[event.transaction.account_id]
+        if stated is None:
+            return event
+        return replace(event, transaction=_labelled_row(event.transaction, account, stated))
 
     def _details(self, event: Details) -> Details:
         account, stated = self._known[event.entry.account]

@@ -23,6 +23,7 @@ from worker.connectors.file.statement.events import (
     Row,
     Skipped,
     StatedBalance,
+    Voided,
     day_of,
 )
 from worker.connectors.file.statement.joined_windows import join_windows
@@ -216,6 +217,8 @@ class FileSummary:
                 self._take_bad(event)
             case Opened() | Closed() | RepeatedStatement():
                 self._take_edge(event)
+            case Voided():
+                pass  # it was counted as skipped
             case _:
                 self._take_aside(event)
 

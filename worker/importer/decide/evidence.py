@@ -18,6 +18,7 @@ class Evidence:
         only_changes: The delivery has every change since the cursor: a row that it does not mention is as it was.
         in_full: The rows that changed, are absent or were removed, with all fields.
         listed_as_removed: Ids of the rows that the bank lists as removed.
+        maybe_void: Ids of posted rows that lines without an id call void.
         expenses: What the user has that new lines may match.
         rows_set_aside: How many stored rows `read_slice` set aside as unchanged.
         named: Ids of rows that posted lines name as their pending ones, each with the id by which they do.
@@ -33,6 +34,7 @@ class Evidence:
     only_changes: bool = False
     in_full: Mapping[int, StoredRow] = field(default_factory=dict)
     listed_as_removed: frozenset[int] = frozenset()
+    maybe_void: frozenset[int] = frozenset()
     expenses: UserExpenses = field(default_factory=UserExpenses)
     rows_set_aside: int = 0
     named: Mapping[int, str] = field(default_factory=dict)

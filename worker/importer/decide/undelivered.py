@@ -1,5 +1,6 @@
 """Decides what becomes of stored rows that a slice lacks: a new line may be one, the bank has others no longer."""
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from worker.importer.decide.pending.match_moved import days_moved
 from worker.importer.decide.pending.match_rewritten import UnmatchedRow
 from worker.importer.decide.read.line import Line
 from worker.importer.decide.row_update import tombstone
-from worker.importer.decide.stored_row import State, StoredRow
+from worker.importer.decide.stored_row import State, StoredKey, StoredRow
 from worker.importer.decide.told_otherwise import DaysTold, displaced, lines_of_deleted, told_otherwise
 
 
@@ -31,6 +32,19 @@ class LeftOver:
     newly_absent: Sequence[int]
     out_of_reach: Sequence[StoredRow]
     suggestions: Sequence[Suggestion]
+
+
+@dataclass(frozen=True, slots=True)
+class VoidedRows:
+    """The rows that a delivery tells as void.
+
+    Attributes:
+        gone: Ids of those that the bank has no longer.
+        doubtful: Ids of posted ones that a line without an id equals: it may be a try of the same day that failed.
+    """
+
+    gone: frozenset[int] = frozenset()
+    doubtful: frozenset[int] = frozenset()
 
 
 def decide_left_over(
@@ -104,6 +118,26 @@ def replaceable_rows(matches: IdentityMatches, evidence: Evidence, rules: RowRul
     return replaceable
 
 
+def voided_rows(voided: Sequence[Line], undelivered: Sequence[StoredKey]) -> VoidedRows:
+    """Return the undelivered rows that lines call void: one for each line, of its id or its content."""
+    if not voided:
+        return VoidedRows()
+    by_identity = {row.identity: row.id for row in undelivered}
+    by_content: dict[bytes, list[StoredKey]] = defaultdict(list)
+    for row in sorted(undelivered, key=lambda row: row.state == State.PENDING):
+        by_content[row.content_key].append(row)
+    gone, doubtful = set[int](), set[int]()
+    for line in voided:
+        if line.identity in by_identity:
+            gone.add(by_identity[line.identity])
+            continue
+        equal = [row for row in by_content[line.content_key] if line.identity is None or not row.has_trusted_id]
+        if equal:
+            by_content[line.content_key].remove(equal[-1])
+            (gone if equal[-1].state == State.PENDING else doubtful).add(equal[-1].id)
+    return VoidedRows(frozenset(gone), frozenset(doubtful))
+
+
 def _undelivered(delivered: set[int], evidence: Evidence) -> list[StoredRow]:
     """Return the rows in full that the delivery has no line for, without those that are removed already.
 
@@ -137,7 +171,7 @@ def _newly_absent(
     not_noted = [row for row in staying if row.absent_days is None]
     otherwise = told_otherwise(not_noted, new, evidence.coverage, evidence.told) if not_noted else set()
     otherwise |= {row.id for row in not_noted if row.state == State.PENDING and _is_held(row, evidence.told)}
-    otherwise |= {row.id for row in not_noted if row.id in displaced_rows}
+    otherwise |= {row.id for row in not_noted if row.id in displaced_rows or row.id in evidence.maybe_void}
     return [row.id for row in staying if is_newly_absent(row, evidence.coverage) or row.id in otherwise]
 
 

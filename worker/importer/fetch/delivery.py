@@ -99,6 +99,7 @@ class Delivery:
     pages: int = 0
     records: int = 0
     removed: list[RemovedTransaction] = field(default_factory=list)
+    voided: list[Transaction] = field(default_factory=list)
     rejected: list[RejectedRow] = field(default_factory=list)
     failures: dict[str, ConnectorError] = field(default_factory=dict)
     accounts: dict[str, Account] = field(default_factory=dict)
@@ -118,6 +119,10 @@ class Delivery:
     def removed_ids(self, account_id: str) -> list[str]:
         """Return the ids of rows that the provider lists as removed, of this account or without saying of which."""
         return [row.external_id for row in self.removed if row.account_id in (None, account_id)]
+
+    def voided_rows(self, account_id: str) -> list[Transaction]:
+        """Return the rows of an account that are void now."""
+        return [row for row in self.voided if row.account_id == account_id]
 
     def start_over(self) -> None:
         """Discard everything that was read, except how many pages it took and the allowances that they used."""
@@ -262,6 +267,7 @@ def _take_in(delivery: Delivery, page: Page) -> None:
         stated = {row.external_id for row in page.transactions}
         delivery.removed = [row for row in delivery.removed if row.external_id not in stated]
     delivery.removed += page.removed
+    delivery.voided += without_placeholder_days(page.voided)
     delivery.rejected += page.rejected
     delivery.quota += page.quota
     delivery.warnings += page.warnings

@@ -5,7 +5,7 @@ of a long delivery are read back from the file of `fetch.staging`, one slice at 
 """
 
 from collections.abc import Collection, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from worker.connectors.base import Transaction, Window
@@ -34,6 +34,7 @@ class Slice:
     Attributes:
         transactions: The transactions of these days.
         superseded: How many transactions were left out, because the same delivery has them posted or removes them.
+        voided: Rows of these days that are void now.
         covers: The days of which the slice has every row, so that a stored row which it lacks is removed at the bank.
         days_cut_off: The days that were asked for, where the provider left something out.
         told_from_on: The day of the oldest posted row that was told so far; None without any that is not booked ahead.
@@ -45,11 +46,12 @@ class Slice:
     covers: Window | None
     days_cut_off: Window | None = None
     told_from_on: date | None = None
+    voided: Sequence[FingerprintedTransaction] = ()
     as_new: SliceRows | None = None
 
     def span(self, today: date) -> tuple[date, date]:
         """Return the first and the last day under which rows of this slice may be stored already."""
-        rows = [item.transaction for item in self.transactions]
+        rows = [item.transaction for item in (*self.transactions, *self.voided)]
         days = {day for t in rows for day in (t.booking_on, t.transaction_on, t.value_on) if day is not None}
         days |= {moment.date() for t in rows for moment in (t.booking_at, t.transaction_at) if moment}
         days |= {self.covers.from_on, self.covers.to_on} if self.covers else {today}
@@ -75,6 +77,7 @@ def slices(
     covers = delivery.covers if delivery.complete and account_id not in delivery.failures else None
     following = delivery.staging.slices(account_id, slice_rows)
     removed = frozenset(delivery.removed_ids(account_id))
+    voided = [fingerprint(row, context, context.fingerprint_salt) for row in delivery.voided_rows(account_id)]
     current = next(following, [])
     start = covers.from_on if covers else date.min
     is_only = True
@@ -84,12 +87,13 @@ def slices(
         whole = Window(from_on=start, to_on=end) if covers and start <= end else None
         made = _slice(current, context, removed, whole, told_from_on=told_from_on)
         told_from_on = made.told_from_on
-        yield made
+        yield replace(made, voided=[item for item in voided if rough_day(item.transaction) <= end])
+        voided = [item for item in voided if rough_day(item.transaction) > end]
         start = max(start, end + timedelta(days=1))
         current = later
     rest = Window(from_on=start, to_on=covers.to_on) if covers and start <= covers.to_on else None
     cut_off = delivery.covers if is_only and covers is None else None
-    yield _slice(current, context, removed, rest, cut_off, told_from_on=told_from_on)
+    yield replace(_slice(current, context, removed, rest, cut_off, told_from_on=told_from_on), voided=voided)
 
 
 def _slice(

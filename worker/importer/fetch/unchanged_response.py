@@ -50,7 +50,8 @@ class ResponseDigest:
     def add_delivery(self, request: FetchRequest, delivery: Delivery) -> None:
         """Add one delivery; one with a defect, a removal or very many rows, or that was cut, disables the digest."""
         rows = delivery.staging.in_memory()
-        odd = delivery.removed or delivery.rejected or delivery.failures or delivery.warnings or delivery.continues
+        gone = delivery.removed or delivery.voided
+        odd = gone or delivery.rejected or delivery.failures or delivery.warnings or delivery.continues
         if not self._enabled or odd or not delivery.complete or rows is None or sum(map(len, rows.values())) > MAX_ROWS:
             self.disable()
             return

@@ -13,7 +13,7 @@ from worker.importer.decide.absent_rows import Coverage, windows_are_complete
 from worker.importer.decide.decisions import RowRules
 from worker.importer.decide.reach import surely_told_from_on
 from worker.importer.decide.read.context import ReadContext
-from worker.importer.decide.read.line import FingerprintedTransaction, Rejection
+from worker.importer.decide.read.line import FingerprintedTransaction, Line, Rejection, read_line
 from worker.importer.decide.slice_rows import SliceRows, StoredKeys, read_slice
 from worker.importer.fetch.delivery import Delivery
 from worker.importer.fetch.request_plan import FetchRequest
@@ -65,6 +65,11 @@ class AccountShare:
     def read(self, transactions: Sequence[FingerprintedTransaction], stored: StoredKeys) -> SliceRows:
         """Read rows of the share, by what is stored that they may be."""
         return read_slice(transactions, stored, self.read_context, self.rules, self.times_on_page)
+
+    def read_voided(self, slice_: Slice) -> list[Line]:
+        """Read the rows of a slice that are void as they were before; what cannot be read is left out."""
+        read = (read_line(item, self.read_context) for item in slice_.voided)
+        return [line for line in read if isinstance(line, Line)]
 
     @property
     def only_changes(self) -> bool:

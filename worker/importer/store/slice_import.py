@@ -1,5 +1,6 @@
 """Imports some days of an account's delivery: load, read, match, load what decisions need, plan, write."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -10,7 +11,7 @@ from worker.importer.decide.compare.text_similarity import common_words
 from worker.importer.decide.evidence import Evidence
 from worker.importer.decide.ids.match import IdentityMatches
 from worker.importer.decide.plan import Plan, make_plan
-from worker.importer.decide.read.line import Rejection
+from worker.importer.decide.read.line import Line, Rejection
 from worker.importer.decide.slice_matches import (
     CorrectedMatches,
     RowsInFull,
@@ -20,6 +21,7 @@ from worker.importer.decide.slice_matches import (
 )
 from worker.importer.decide.slice_rows import SliceRows
 from worker.importer.decide.told_otherwise import days_told
+from worker.importer.decide.undelivered import VoidedRows, voided_rows
 from worker.importer.fetch.slices import Slice
 from worker.importer.outcome import AccountTally, SignsFlippedError, UnknownRowsError
 from worker.importer.store.account_share import AccountShare
@@ -64,7 +66,14 @@ def import_slice(
     coverage = share.coverage(slice_)
     if rows.known:
         coverage = coverage.as_told_by(rows.lines)
-    read = _ReadSlice(share=share, rows=rows, coverage=coverage, removed=removed - seen.row_ids, seen=seen)
+    read = _ReadSlice(
+        share=share,
+        rows=rows,
+        coverage=coverage,
+        removed=removed - seen.row_ids,
+        voided=share.read_voided(slice_),
+        seen=seen,
+    )
     # A user may edit an expense meanwhile: then it is decided anew.
     matches, plan, written = retry_while_changed(lambda: _decide_and_write(session, read))
     seen.add(rows.set_aside, matches, plan, written.transaction_ids)
@@ -91,6 +100,7 @@ class _ReadSlice:
     Attributes:
         coverage: For which days it proves absence.
         removed: Ids of the stored rows that the bank lists as removed and that no earlier slice had.
+        voided: The lines that say what is void.
         seen: The rows of earlier slices.
     """
 
@@ -98,6 +108,7 @@ class _ReadSlice:
     rows: SliceRows
     coverage: Coverage
     removed: frozenset[int]
+    voided: Sequence[Line]
     seen: SeenRows
 
 
@@ -107,15 +118,18 @@ def _decide_and_write(session: Session, read: _ReadSlice) -> tuple[IdentityMatch
     found = match_slice(read.rows, read.coverage, share.read_context, rules)
     if found.none_known and not (share.is_decided or read.seen.row_ids):
         raise UnknownRowsError
-    full = load_undecided(session, share.account.id, found, read.removed)
+    void = voided_rows(read.voided, found.matches.undelivered)
+    full = load_undecided(session, share.account.id, found, read.removed | void.gone | void.doubtful)
     corrected = correct_matches(found, full, read.coverage, rules)
     if corrected.signs_flipped:
         raise SignsFlippedError
-    plan = make_plan(corrected.matches, _load_evidence(session, read, full, corrected), rules)
+    plan = make_plan(corrected.matches, _load_evidence(session, read, full, corrected, void), rules)
     return corrected.matches, plan, _write(session, share, plan)
 
 
-def _load_evidence(session: Session, read: _ReadSlice, full: RowsInFull, corrected: CorrectedMatches) -> Evidence:
+def _load_evidence(
+    session: Session, read: _ReadSlice, full: RowsInFull, corrected: CorrectedMatches, void: VoidedRows
+) -> Evidence:
     """Return what the plan of a slice is made from besides its matches, and load what of it is not loaded yet."""
     share, account, seen, set_aside = read.share, read.share.account, read.seen, read.rows.set_aside
     restated = corrected.maybe_restated - seen.row_ids
@@ -135,7 +149,8 @@ def _load_evidence(session: Session, read: _ReadSlice, full: RowsInFull, correct
         coverage=read.coverage,
         only_changes=share.only_changes,
         in_full={**further.restated, **full.by_id},
-        listed_as_removed=read.removed,
+        listed_as_removed=read.removed | void.gone,
+        maybe_void=void.doubtful,
         expenses=expenses,
         rows_set_aside=len(set_aside.row_ids),
         named=full.named,

@@ -71,6 +71,13 @@ class Skipped(PlacedEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Voided(PlacedEvent):
+    """A line that was skipped because it is void: how it was told before, if it was."""
+
+    transaction: Transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Remark(PlacedEvent):
     """Content that was not used, or is missing: what it is and its text."""
 
@@ -105,7 +112,7 @@ class Note:
     message: str
 
 
-Event = Opened | Row | Details | BadRow | Skipped | Closed | Note | Remark | Accounted
+Event = Opened | Row | Details | BadRow | Skipped | Voided | Closed | Note | Remark | Accounted
 
 
 def day_of(transaction: Transaction) -> date | None:

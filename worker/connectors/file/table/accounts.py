@@ -174,6 +174,11 @@ class Accounts:
                 raise StatementError("the account column names more than 500 accounts", line=record.line)
         return account
 
+    def knows(self, record: Record) -> bool:
+        """Return whether a row is of an account that has other rows. Raises: ValueError as for its currency."""
+        text = cell(record, self._column) or self._layout.above.account or ""
+        return (text, self.currency(record) or "") in self._known
+
     def _account(self, text: str, currency: str | None) -> Account:
         profile = self._profile
         iban = find_iban(text.upper()) or (self._layout.above.iban if not text else None)

@@ -62,6 +62,13 @@ class BookingReader:
         bookings = self._bookings(record)
         return [self._row(one, state, moves=len(bookings) > 1) for one in bookings]
 
+    def read_void(self, record: Record) -> Transaction | None:
+        """Read a record that is no booking any more as the one that it was before; None where it says too little."""
+        try:
+            return self._transaction(record, None, moves=False)[0] if self._accounts.knows(record) else None
+        except ValueError:
+            return None
+
     def has_day_and_amount(self, record: Record) -> bool:
         """Return whether a row has a day and an amount where the columns of the table are."""
         try:

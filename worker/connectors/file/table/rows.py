@@ -1,12 +1,12 @@
 """Turns the rows of a table whose layout and reading are decided into events."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from worker.connectors.file.statement.account_numbers import find_iban
 from worker.connectors.file.statement.accounting import Part
 from worker.connectors.file.statement.errors import StatementError
-from worker.connectors.file.statement.events import BadRow, Event, Remark, Row, Skipped
+from worker.connectors.file.statement.events import BadRow, Event, Remark, Row, Skipped, Voided
 from worker.connectors.file.statement.reader import MAX_RAW_CHARACTERS
 from worker.connectors.file.table.accounts import Accounts
 from worker.connectors.file.table.bookings import BookingReader
@@ -28,6 +28,7 @@ from worker.connectors.file.table.state_words import state_in_text
 from worker.connectors.file.table.stated_totals import StatedTotals
 
 _LEAST_DATE_DIGITS = 4
+_MOST_VOID = 10_000
 _FOOTER_CHARACTERS = 200  # of a line, in which the patterns of a profile are looked for
 _LINE_END = re.compile(r"\$|\\Z")  # of a pattern: where a longer line is cut is not its end
 _SHOP = re.compile(r"(?i)\W*new balance\b")  # a purchase there has a day, the line of a balance has none
@@ -47,6 +48,7 @@ class RowReader:
         self._state = layout.above.state
         self._titles: set[str] = set()  # of lines above the header
         self._title_below: str | None = None  # of the last line between the rows that was none of them
+        self._void: list[Record] = []
         self.totals = StatedTotals(mark=decisions.mark, money_at=self._bookings.money_at)
 
     def use(self, record: Record) -> tuple[Part, Sequence[Event]]:
@@ -73,6 +75,13 @@ class RowReader:
             return Part.TRANSACTION, rows
         part = {Skipped: Part.LEFT_OUT, Remark: Part.REMARK}.get(type(event), Part.REJECTED)
         return part, [event]
+
+    def voided(self) -> Iterator[Voided]:
+        """Yield the rows that are void, as they were before, once all others were read; of very many the first ones."""
+        for record in self._void:
+            if (was := self._bookings.read_void(record)) is not None:
+                yield Voided(line=record.line, transaction=was)
+        self._void.clear()
 
     def said_in_text(self, row: Row) -> Remark | None:
         """Return a remark where the text of a row begins with a state that no column confirms."""
@@ -115,6 +124,7 @@ class RowReader:
 
     def _no_booking(self, record: Record) -> str | None:
         if self._state == "void" and self._bookings.holds_figure(record):
+            self._keep_void(record)
             return "below a title that says that nothing of it was booked"
         if self._footers:
             line = ",".join(record.cells)
@@ -127,8 +137,13 @@ class RowReader:
             return "a total or a remark"
         for index, values in self._skip:
             if plain(text := cell(record, index)) in values:
+                self._keep_void(record)
                 return f"left out by the profile ({text or 'empty'})"
         return None
+
+    def _keep_void(self, record: Record) -> None:
+        if len(self._void) < _MOST_VOID:
+            self._void.append(record)
 
     def _unread(self, record: Record, reason: str) -> Event:
         """Say what a record is that could not be read: a booking, a total, or a title of other rows."""

@@ -117,9 +117,11 @@ def read_table(table: Table, parts: PartCounter) -> Iterator[Event]:
         if part is Part.TRANSACTION:
             yield from (said for row in events if isinstance(row, Row) and (said := reader.said_in_text(row)))
         if part is Part.HEADER and events:
+            yield from reader.voided()
             yield from accounts.close()  # the header again: another export was put behind the first one
         if record.damaged and part is Part.TRANSACTION:
             yield Remark(line=record.line, reason=record.damaged, raw=record.raw[:MAX_RAW_CHARACTERS])
+    yield from reader.voided()
     yield from accounts.close(reader.totals.ends)
     yield from reader.totals.remarks()
     table.passes.release()
