@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -80,6 +80,15 @@ def load_accounts(session: Session, connection_id: uuid.UUID, only: str | None) 
     """Return the accounts to import: active and included, or the requested one (by its present or a former id)."""
     rows = session.execute(_ACTIVE, {"connection_id": connection_id, "only": only})
     return [_state(row._asdict()) for row in rows]
+
+
+def with_present_account(session: Session, account: AccountState) -> tuple[AccountState, BankConnectionAccount]:
+    """Return a source with the account that it is one of now, and its row: held, it is read once in a transaction.
+
+    It may have been recognised in this run, and a user may have parted or moved it meanwhile.
+    """
+    row = session.get_one(BankConnectionAccount, account.id)
+    return replace(account, bank_account_id=row.bank_account_id), row
 
 
 def claimed_accounts(claimed: Sequence[Mapping[str, Any]]) -> list[AccountState]:

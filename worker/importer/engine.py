@@ -12,6 +12,8 @@ from contextlib import closing
 from functools import partial
 from itertools import groupby
 
+from sqlalchemy.orm import Session
+
 from worker.connectors.base import Account, AuthState
 from worker.connectors.errors import AccountNotFoundError, AuthenticationError
 from worker.db.user_lock import lock_user
@@ -101,8 +103,12 @@ def _replay(imports: RequestImports) -> None:
     delivery.staging.add(without_placeholder_days(replayed.transactions))
     wanted = [account for account in accounts if delivery.staging.rows(account.external_id)]
     request = request_for_single_rows(wanted, imports.context.now().date())
-    imports.commit(lambda session: forget(session, imports.job))
-    imports.commit(lambda session: resolve(session, imports.job.lease.run_id, replayed.without_rows()))
+
+    def resolve_what_has_no_row(session: Session) -> None:
+        forget(session, imports.job)
+        resolve(session, imports.job.lease.run_id, replayed.without_rows())
+
+    imports.commit(resolve_what_has_no_row)
     imported: list[str] = []
     for account in wanted:
         # Together with the rows, or they would be mended and lost where the account waits or the worker dies.
@@ -152,10 +158,7 @@ def _try_unchanged(imports: RequestImports, listed: Sequence[Account]) -> Outcom
     # An attempt before this one may have used up its time in what it fetched ahead, and kept nothing.
     is_first = imports.job.lease.attempt <= 1
     if is_first and same_list and imports.deliveries.prefetch_into(digest, requests) == imports.job.answer_digest:
-        outcome = copy_previous_run(imports.job, imports.context, requests, listed)
-        if outcome is not None:
-            return outcome
-    imports.commit(lambda session: forget(session, imports.job))
+        return copy_previous_run(imports.job, imports.context, requests, listed)
     return None
 
 
@@ -189,7 +192,11 @@ def _list_accounts(imports: RequestImports) -> Sequence[Account]:
 
 
 def _sync_accounts(imports: RequestImports, listed: Sequence[Account]) -> list[AccountState]:
-    accounts = imports.commit(lambda session: accounts_to_import(session, imports.job, listed))
+    def sync(session: Session) -> list[AccountState]:
+        forget(session, imports.job)
+        return accounts_to_import(session, imports.job, listed)
+
+    accounts = imports.commit(sync)
     if not accounts and imports.job.account_external_id is not None:
         raise AccountNotFoundError("the connection has no such account to import")
     return accounts

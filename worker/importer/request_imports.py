@@ -13,7 +13,7 @@ from worker.connectors.errors import ConnectorError
 from worker.db.engine import with_contention_retries
 from worker.db.user_lock import lock_user
 from worker.errors import WorkerError
-from worker.importer.account_state import AccountState, load_accounts
+from worker.importer.account_state import AccountState, load_accounts, with_present_account
 from worker.importer.context import ImportContext
 from worker.importer.decide.balances.proof import BalanceProof
 from worker.importer.fetch.delivery import Delivery, DeliveryTooLongError
@@ -30,7 +30,7 @@ from worker.importer.outcome import (
     stops_connection,
 )
 from worker.importer.run_closing import RunFindings, ToldOfAccount
-from worker.importer.store.account_share import AccountShare, share_of, with_present_account
+from worker.importer.store.account_share import AccountShare, share_of
 from worker.importer.store.accounts.exchanged_ids import account_of_unknown_rows
 from worker.importer.store.accounts.listed import save_connection_cursor, update_balance
 from worker.importer.store.accounts.recognised_later import ask_whether_one_account
@@ -228,12 +228,13 @@ class RequestImports:
 
         Both are one transaction, so that another import of the user sees an account with its rows or not at all.
         """
-        share = with_present_account(session, share)
+        account, _held = with_present_account(session, share.account)
+        share = replace(share, account=account)
         if not share.account.history_complete or share.account.bank_account_id is None:
-            account = account_or_old_one(session, share)
-            if account is None:
+            known = account_or_old_one(session, share)
+            if known is None:
                 return None
-            share = replace(self._share(share.request, account, share.delivery), is_decided=share.is_decided)
+            share = replace(self._share(share.request, known, share.delivery), is_decided=share.is_decided)
         if (listed := share.delivery.accounts.get(share.account.external_id)) is not None:
             update_balance(session, share.account.id, listed)
         before(session)
@@ -263,18 +264,17 @@ class RequestImports:
         """Close an account whose deliveries were all imported: match its rows again, and prove its balance."""
         zone = zone_of(self.job, self.connector.capabilities)
         today = self.context.now().astimezone(zone).date()
-        balances = self.balances[account.id]
         by_cursor = self.connector.capabilities.cursor_scope is not None
-        told = self.told[account.id]
+        balances, told = self.balances[account.id], self.told[account.id]
 
         def look_again_and_close(session: Session) -> tuple[set[str], int, BalanceProof]:
-            months = remove_uncounted(session, self.job, account, zone, balances)
-            changed, not_compared = look_again(session, self.job, account, today, by_cursor=by_cursor)
-            months |= changed
+            present, _held = with_present_account(session, account)
+            uncounted = remove_uncounted(session, self.job, present, zone, balances)
+            months, not_compared = look_again(session, self.job, present, today, by_cursor=by_cursor)
             if told.newly_absent and told.told_from_on is not None:
                 note_short_answer(session, account.id, told.told_from_on, today)
             proof = prove_and_close_account(session, self.job, account.id, zone, balances, told_again=told.told_again)
-            return months, not_compared, proof
+            return uncounted | months, not_compared, proof
 
         months, not_compared, proof = self.commit(look_again_and_close)
         self.findings.rows_not_compared["other_source"] += not_compared

@@ -1,11 +1,8 @@
 """One account's share of a delivery, with what importing it needs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
-
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from worker.connectors.base import Capabilities
 from worker.importer.account_state import AccountState
@@ -21,7 +18,6 @@ from worker.importer.fetch.slices import Slice
 from worker.importer.job import Job, read_context_for
 from worker.importer.store.rejections import as_rejection
 from worker.importer.store.write_target import WriteTarget
-from worker.models import BankConnectionAccount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,12 +119,6 @@ def share_of(
         rules=_rules(job, account, request, capabilities, rows),
         target=WriteTarget(account_id=account.id, user_id=job.user_id, run_id=job.lease.run_id),
     )
-
-
-def with_present_account(session: Session, share: AccountShare) -> AccountShare:
-    """Return the share with the account that it is a source of now: a user may have parted or moved it meanwhile."""
-    of_source = select(BankConnectionAccount.bank_account_id).where(BankConnectionAccount.id == share.account.id)
-    return replace(share, account=replace(share.account, bank_account_id=session.execute(of_source).scalar_one()))
 
 
 def _rules(job: Job, account: AccountState, request: FetchRequest, capabilities: Capabilities, rows: int) -> RowRules:

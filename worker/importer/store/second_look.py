@@ -7,7 +7,6 @@ decided again.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -36,10 +35,9 @@ from worker.importer.store.sources.rearrange import let_equal_rows_meet
 from worker.importer.store.sources.unlike import ask_about_unlike_rows
 from worker.importer.store.suggestions.ask import suggest
 from worker.importer.store.suggestions.obsolete import close_obsolete_questions
-from worker.importer.store.transfers.hidden_legs import hide_shown_legs, show_hidden_legs
+from worker.importer.store.transfers.hidden_legs import show_or_hide_legs
 from worker.importer.store.transfers.pair import pair_legs_of, unpaired_ids
 from worker.importer.store.write_target import WriteTarget
-from worker.models import BankConnectionAccount
 
 # Skips rows that have twins: making one a twin would turn its twins into expenses again, and the next run would repeat
 # it.
@@ -112,16 +110,14 @@ def look_again(
     Returns the months whose expenses changed, and how many rows were not compared with all near ones of other sources.
 
     Args:
+        account: With the user's account that it is a source of now.
         today: In the bank's zone.
         by_cursor: The bank delivers changes, so that a row which it does not mention stands.
     """
     target = WriteTarget(account_id=account.id, user_id=job.user_id, run_id=job.lease.run_id)
     since_on = looked_at_since(today)
-    # It may have been recognised in this run, or parted from its account by its user meanwhile.
-    source = session.get_one(BankConnectionAccount, account.id)
-    account = replace(account, bank_account_id=source.bank_account_id)
-    other_ids = other_sources(session, source.bank_account_id, source.id)
-    months = give_orphans(session, target) | show_hidden_legs(session, target) | hide_shown_legs(session, target)
+    other_ids = other_sources(session, account.bank_account_id, account.id)
+    months = give_orphans(session, target) | show_or_hide_legs(session, target)
     # An open question keeps its rows from others. What becomes obsolete by these steps is closed by `judge`.
     close_obsolete_questions(session, job.user_id, job.lease.run_id)
     added_on = _oldest_added_on(session, target, since_on)

@@ -93,8 +93,9 @@ def remember(session: Session, job: Job, digest: bytes) -> None:
 
 
 def forget(session: Session, job: Job) -> None:
-    """Forget the digest, before anything is written that is not part of the run it belongs to."""
-    session.execute(_FORGET, {"connection_id": job.connection_id})
+    """Forget the digest, together with the first that is written and is not part of the run it belongs to."""
+    if job.answer_digest is not None and not job.dry_run:
+        session.execute(_FORGET, {"connection_id": job.connection_id})
 
 
 def copy_previous_run(

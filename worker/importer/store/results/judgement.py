@@ -4,6 +4,7 @@ The rule is `outcome.judge_account`; here is what it needs to know.
 """
 
 import uuid
+from collections.abc import Iterator
 from datetime import date
 
 from sqlalchemy import text
@@ -75,12 +76,12 @@ def judge(
         run_id: The run that asks about rows the bank comes without.
         told_again: Rows of this run that may be known ones or more equal purchases.
     """
-    close_obsolete_questions(session, account.user_id, run_id)
+    was_asked = close_obsolete_questions(session, account.user_id, run_id)
     ask_about_balance(session, account, proof, _proofs(session, account.id), run_id)
     if proof.fits_after_on is not None and proof.balance_on is not None:
         which = {"run_id": run_id, "connection_id": account.connection_id, "account_id": account.id}
         resolve_repeated_ids(session, which, proof.fits_after_on, proof.balance_on)
-    asked = session.execute(_ASKED, {"account_id": account.id, "user_id": account.user_id}).one()
+    told_otherwise, still_pending = _open_questions(session, account) if was_asked else (0, 0)
     return judge_account(
         counted,
         rejections=standing_rejections(session, account.connection_id, account.id),
@@ -88,14 +89,20 @@ def judge(
             withdrawn=_ask_about_withdrawn(
                 session, account, proof.fits_after_on, run_id, told=counted.counts.delivered > 0
             )
-            + asked.told_otherwise,
-            still_pending=asked.still_pending,
+            + told_otherwise,
+            still_pending=still_pending,
             in_assumed_currency=_in_assumed_currency(session, account),
             told_again=told_again,
         ),
         proof=proof,
         mismatch_before=_mismatch_before(session, account),
     )
+
+
+def _open_questions(session: Session, account: BankConnectionAccount) -> tuple[int, int]:
+    """Return how many open questions are about rows that are told otherwise, and about pending ones."""
+    found = session.execute(_ASKED, {"account_id": account.id, "user_id": account.user_id}).one()
+    return found.told_otherwise, found.still_pending
 
 
 def _in_assumed_currency(session: Session, account: BankConnectionAccount) -> int:
@@ -111,8 +118,7 @@ def judge_again(session: Session, account_id: int, run_id: uuid.UUID) -> None:
     account = session.get_one(BankConnectionAccount, account_id)
     if account.problem_code not in {None, *JUDGED}:
         return
-    proofs = _proofs(session, account_id)
-    proof = proofs[0] if proofs else BalanceProof(result="unproven", reason="no_balance")
+    proof = next(_proofs(session, account_id), BalanceProof(result="unproven", reason="no_balance"))
     agrees = AccountResult(account_id=account_id, status="succeeded", code="ok")
     save_problem(session, judge(session, agrees, account, proof, run_id))
 
@@ -155,6 +161,6 @@ def _mismatch_before(session: Session, account: BankConnectionAccount) -> str | 
     return run_messages.mismatch(latest) if latest is not None and latest.result == "mismatch" else None
 
 
-def _proofs(session: Session, account_id: int) -> list[BalanceProof]:
-    """Return the account's latest proofs, the newest first."""
-    return [BalanceProof.from_json(kept) for kept in session.execute(_PROOFS, {"account_id": account_id}).scalars()]
+def _proofs(session: Session, account_id: int) -> Iterator[BalanceProof]:
+    """Yield the account's latest proofs, the newest first; read once somebody looks at them."""
+    yield from map(BalanceProof.from_json, session.execute(_PROOFS, {"account_id": account_id}).scalars())

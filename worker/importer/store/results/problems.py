@@ -5,18 +5,13 @@ A problem stays until a run finds it mended; a run that has nothing new does not
 
 import uuid
 
-from sqlalchemy import text
+from sqlalchemy import func, text
 from sqlalchemy.orm import Session
 
 from worker.importer.outcome import AccountResult
+from worker.models import BankConnectionAccount
 from worker.runs.ending import announce_needs_user
 
-_OF_ACCOUNT = text(
-    """UPDATE bank_connection_accounts
-    SET problem_code = :code, problem_message = :message,
-      problem_since_at = CASE WHEN problem_code = :code THEN problem_since_at WHEN :code IS NOT NULL THEN now() END
-    WHERE id = :account_id AND (problem_code, problem_message) IS DISTINCT FROM (:code, :message)"""
-)
 _OF_CONNECTION = text(
     """WITH found AS (
       SELECT problem_code AS code, name || ': ' || coalesce(problem_message, problem_code) AS message
@@ -43,13 +38,12 @@ _OF_CONNECTION = text(
 
 def save_problem(session: Session, result: AccountResult) -> None:
     """Keep why the account's ledger may not agree with the bank, or that it does again."""
-    bad = result.status != "succeeded"
-    values = {
-        "account_id": result.account_id,
-        "code": result.code if bad else None,
-        "message": result.message if bad else None,
-    }
-    session.execute(_OF_ACCOUNT, values)
+    account = session.get_one(BankConnectionAccount, result.account_id)
+    code, message = (None, None) if result.status == "succeeded" else (result.code, result.message)
+    if code != account.problem_code:
+        account.problem_since_at = None if code is None else func.now()
+    account.problem_code, account.problem_message = code, message
+    session.flush()
 
 
 def save_connection_problem(session: Session, connection_id: uuid.UUID, problem: AccountResult | None) -> None:

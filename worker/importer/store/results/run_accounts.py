@@ -139,7 +139,8 @@ def start_accounts(
     Args:
         not_imported: Why others that the user wants are not imported, by their ids.
     """
-    reopen(session, job, account_ids)
+    if job.resumed:
+        reopen(session, job, account_ids)
     if not job.dry_run:  # the run's own row must stay unlocked in a dry run
         total = len(account_ids) + len(not_imported)
         session.execute(update(BankImportRun).where(BankImportRun.id == job.lease.run_id).values(accounts_total=total))

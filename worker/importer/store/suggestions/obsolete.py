@@ -63,15 +63,17 @@ _IS_ASKED = text("SELECT EXISTS (SELECT FROM bank_match_suggestions WHERE user_i
 _IS_OBSOLETE = text(f"SELECT :id IN ({_OBSOLETE_IDS})")
 
 
-def close_obsolete_questions(session: Session, user_id: int, run_id: uuid.UUID) -> None:
-    """Close the questions to a user that are obsolete.
+def close_obsolete_questions(session: Session, user_id: int, run_id: uuid.UUID) -> bool:
+    """Close the questions to a user that are obsolete; return whether the user was asked anything.
 
     Args:
         run_id: The run that finds it.
     """
     # Most users are asked nothing, and to plan the statement takes Postgres ten times as long as to see that.
-    if session.scalar(_IS_ASKED, {"user_id": user_id}):
+    was_asked = bool(session.scalar(_IS_ASKED, {"user_id": user_id}))
+    if was_asked:
         session.execute(_CLOSE, {"user_id": user_id, "settled_by": str(run_id)})
+    return was_asked
 
 
 def is_obsolete(session: Session, suggestion_id: int, user_id: int) -> bool:
