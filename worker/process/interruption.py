@@ -67,11 +67,12 @@ def at_interrupt(end: Callable[[], object]) -> bool:
 
 @contextmanager
 def when_stopped(words: str) -> Iterator[None]:
-    """State what to say where a person stops the block."""
+    """State what to say where a person stops the block, also where a library passes that on as an error of its own."""
     try:
         yield
-    except StoppedByPersonError as stop:
-        stop.words = words
+    except BaseException:
+        if _RAISED:
+            _RAISED[-1].words = words
         raise
 
 

@@ -54,9 +54,9 @@ BEGIN
   FOR thing IN
     SELECT c.oid::regclass AS name FROM pg_class c
     WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
-      AND (c.relname ~ '^(bank|webhook|institution|credential_audit)_' OR c.relname IN (
+      AND (c.relname ~ '^(whole_)?(bank_|webhook_|institution_|credential_audit)' OR c.relname IN (
         'connection_warnings', 'provider_notices', 'provider_webhook_keys', 'run_activity', 'worker_heartbeats',
-        'credential_audit', 'reminder_deliveries', 'idempotency_keys', 'user_preferences', 'finmind_worker_schema'))
+        'reminder_deliveries', 'idempotency_keys', 'user_preferences', 'finmind_worker_schema'))
       AND c.relowner <> 'finmind_migrate'::regrole AND pg_has_role(c.relowner, 'USAGE')
   LOOP
     EXECUTE 'ALTER TABLE ' || thing.name || ' OWNER TO finmind_migrate';
