@@ -31,8 +31,11 @@ class PlannedStatement:
 def dispatch_statements() -> Iterator[PlannedStatement]:
     """Yield what dispatcher and claim ask."""
     values = {"interactive": False, "page": 1000, "full_users": [], "full_connectors": []}
-    of_dispatch = ("waiting", dispatch._WAITING), ("under way", dispatch._UNDER_WAY), ("postpone", dispatch._POSTPONE)  # noqa: SLF001
-    for name, statement in of_dispatch:
+    of_dispatch = {
+        "waiting": dispatch._WAITING, "under way": dispatch._UNDER_WAY,  # noqa: SLF001
+        "postpone": dispatch._POSTPONE, "name connectors": dispatch._NAME_CONNECTORS,  # noqa: SLF001
+    }  # fmt: skip
+    for name, statement in of_dispatch.items():
         sql = statement.text.replace(":redispatch", "INTERVAL '90 seconds'")
         yield PlannedStatement(name=name, sql=sql, values=values)
     yield PlannedStatement(name="due connectors", sql=planning._DUE_CONNECTORS.text)  # noqa: SLF001
