@@ -39,7 +39,8 @@ def dispatch_statements() -> Iterator[PlannedStatement]:
         sql = statement.text.replace(":redispatch", "INTERVAL '90 seconds'")
         yield PlannedStatement(name=name, sql=sql, values=values)
     yield PlannedStatement(name="due connectors", sql=planning._DUE_CONNECTORS.text)  # noqa: SLF001
-    claimed = {"run_id": _SOME_ID, "token": _SOME_ID, "lease_s": 60, "worker_name": "w", "count_up_to": 100}
+    claimed = {"run_id": _SOME_ID, "token": _SOME_ID, "lease_s": 60, "worker_name": "w"}
+    claimed |= {"count_up_to": 100, "light": True}
     yield PlannedStatement(name="claim", sql=lease._CLAIM.text, values=claimed)  # noqa: SLF001
 
 

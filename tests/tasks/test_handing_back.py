@@ -129,10 +129,10 @@ def test_a_message_that_finds_the_database_away_waits_for_it(connect_mock, ask_i
     run_id, start = ask_import(connect_mock(history_days=1)), execution._start
     away = [OperationalError("UPDATE", {}, cause()) for cause in (errors.AdminShutdown, errors.CannotConnectNow)]
 
-    def start_once_it_is_back(*given):
+    def start_once_it_is_back(*given, light):
         if away:
             raise away.pop()
-        return start(*given)
+        return start(*given, light=light)
 
     monkeypatch.setattr(execution, "_start", start_once_it_is_back)
     monkeypatch.setattr(execution, "_RETRY_S", 0)

@@ -19,6 +19,7 @@ from worker.db.statements import first_row
 from worker.errors import CancelRequestedError, LostLeaseError
 from worker.models import BankImportRun
 from worker.runs.dispatching.admission import AdmissionFacts
+from worker.runs.dispatching.heavy import FOR_PROCESSES
 from worker.runs.imported_accounts import IMPORTED_ACCOUNTS
 from worker.runs.providers import circuit
 from worker.runs.states import Lease
@@ -80,6 +81,7 @@ _CLAIM = prepared(
            OR r.status = 'running' AND r.lease_expires_at < now())
       AND NOT EXISTS (SELECT 1 FROM bank_import_runs o
                       WHERE o.connection_id = r.connection_id AND o.status = 'running' AND o.id <> r.id)
+      AND NOT (CAST(:light AS boolean) AND r.status <> 'running' AND {FOR_PROCESSES})
     RETURNING r.attempt, r.trace_context, r.trigger = 'schedule' AS scheduled,
         r.trigger NOT IN ('schedule', 'webhook') AS person_waits, c.status AS connection_status,
         c.connector_name, greatest(0, extract(epoch FROM c.rate_limited_until - now()))::float AS rate_limited_s,
@@ -120,17 +122,19 @@ def claim(
     worker_name: str,
     lease_s: float,
     count_up_to: int = COUNT_UP_TO,
+    light: bool = False,
 ) -> ClaimedRun | None:
     """Lease a waiting run or one with an expired lease; None when it is closed, held, not due or its connection busy.
 
     Args:
         count_up_to: Stop counting the runs of the user and of the connector at this number.
+        light: Leave a waiting run alone that processes are there for.
 
     Raises: LostLeaseError when another run of the connection was claimed at the same moment.
     """
     token = uuid.uuid4()
     values: dict[str, Any] = {"run_id": run_id, "token": token, "lease_s": lease_s, "worker_name": worker_name}
-    values["count_up_to"] = count_up_to
+    values |= {"count_up_to": count_up_to, "light": light}
     try:
         row = first_row(connection, _CLAIM, values)
     except IntegrityError:  # of uq_bank_import_runs_running

@@ -32,7 +32,7 @@ from worker.process.fault_injection import point
 from worker.process.stop_flag import STOP
 from worker.recordings.recorder import RunRecorder, recorder_of
 from worker.runs.dispatching.admission import AdmissionLimits, WaitForTurn, admit
-from worker.runs.dispatching.heavy import LIGHT_ROWS, LightWorker, is_consumed, is_heavy
+from worker.runs.dispatching.heavy import LIGHT_ROWS, LightWorker, waits_for_processes
 from worker.runs.ending import close
 from worker.runs.hand_back import hand_back
 from worker.runs.lease import ClaimedRun, claim
@@ -109,23 +109,25 @@ def _claim_unless_for_others(
     # Without its message, the run would wait until the dispatcher sends another.
     patience_s = runtime.settings.lease_s
     begin = partial(once_it_answers, patience_s=patience_s, every_s=_RETRY_S, stopping=lambda: STOP.is_set)
-    if light is not None and begin(lambda: _is_for_others(runtime, run_id)):
-        light.pass_on(run_id)
-        log.info("run.passed_on", run_id=str(run_id))
-        return None
     try:
-        return begin(lambda: _start(runtime, run_id, worker_name, per_user_here))
+        claimed = begin(lambda: _start(runtime, run_id, worker_name, per_user_here, light=light is not None))
     except LostLeaseError as reason:
         log.info("run.not_claimed", run_id=str(run_id), reason=str(reason))
         return None
+    if claimed is None and light is not None and begin(lambda: _is_for_others(runtime, run_id)):
+        light.pass_on(run_id)
+        log.info("run.passed_on", run_id=str(run_id))
+    return claimed
 
 
 def _is_for_others(runtime: Runtime, run_id: uuid.UUID) -> bool:
     with runtime.statements() as connection:
-        return is_heavy(connection, run_id) and is_consumed(connection)
+        return waits_for_processes(connection, run_id)
 
 
-def _start(runtime: Runtime, run_id: uuid.UUID, worker_name: str, per_user_here: int | None) -> ClaimedRun | None:
+def _start(
+    runtime: Runtime, run_id: uuid.UUID, worker_name: str, per_user_here: int | None, *, light: bool
+) -> ClaimedRun | None:
     """Claim the run, and end it or let it wait when it may not start now."""
     settings = runtime.settings
     with runtime.statements() as connection:
@@ -135,6 +137,7 @@ def _start(runtime: Runtime, run_id: uuid.UUID, worker_name: str, per_user_here:
             worker_name=worker_name,
             lease_s=settings.lease_s,
             count_up_to=max(settings.runs_per_user, settings.runs_per_connector),
+            light=light,
         )
     if claimed is None:
         return None

@@ -21,15 +21,18 @@ CONSUMER = "queue:heavy"
 HEAVY_RUN = "(r.kind NOT IN ('import', 'refresh') OR c.connector_name = 'file')"
 """Condition on a run `r` of a connection `c`."""
 
-_IS_HEAVY = prepared(
+_IS_CONSUMED = f"""EXISTS (SELECT FROM worker_heartbeats
+    WHERE component = '{CONSUMER}' AND seen_at > now() - INTERVAL '2 minutes')"""
+FOR_PROCESSES = f"({HEAVY_RUN} AND {_IS_CONSUMED})"
+"""Condition on a run `r` of a connection `c`: it is heavy, and the queue of heavy runs has a consumer."""
+
+_WAITS_FOR_PROCESSES = prepared(
     f"""
-    SELECT {HEAVY_RUN} FROM bank_import_runs r JOIN bank_connections c ON c.id = r.connection_id
+    SELECT {FOR_PROCESSES} FROM bank_import_runs r JOIN bank_connections c ON c.id = r.connection_id
     WHERE r.id = :run_id AND r.status IN ('queued', 'deferred')
     """  # noqa: S608 - a constant
 )
-_IS_CONSUMED = prepared(
-    "SELECT 1 FROM worker_heartbeats WHERE component = :component AND seen_at > now() - INTERVAL '2 minutes'"
-)
+_CONSUMED = prepared(f"SELECT {_IS_CONSUMED}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,15 +46,15 @@ class LightWorker:
     pass_on: Callable[[uuid.UUID], None]
 
 
-def is_heavy(connection: Session | Connection, run_id: uuid.UUID) -> bool:
-    """Say whether a waiting run is heavy: a replay, a revert, or statement files.
+def waits_for_processes(connection: Session | Connection, run_id: uuid.UUID) -> bool:
+    """Say whether a waiting run is heavy (a replay, a revert, or statement files) and may be passed on.
 
     An import waits for a bank first, which a thread does without taking a place from others; it turns out heavy with
     what the bank delivers.
     """
-    return bool(connection.scalar(_IS_HEAVY, {"run_id": run_id}))
+    return bool(connection.scalar(_WAITS_FOR_PROCESSES, {"run_id": run_id}))
 
 
 def is_consumed(connection: Session | Connection) -> bool:
     """Say whether the queue of heavy runs has a consumer."""
-    return connection.scalar(_IS_CONSUMED, {"component": CONSUMER}) is not None
+    return bool(connection.scalar(_CONSUMED))
