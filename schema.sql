@@ -546,6 +546,8 @@ CREATE TABLE IF NOT EXISTS bank_transactions (
   base_notes VARCHAR(500),
   base_spent_on DATE,
   base_category_id INTEGER,
+  -- of a leg: what was last written as the expense of what its transfer cost
+  base_cost JSONB,
   first_run_id UUID,
   first_decision VARCHAR(12) NOT NULL,
   first_reason VARCHAR(40) NOT NULL,

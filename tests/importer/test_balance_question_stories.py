@@ -75,6 +75,18 @@ def test_the_balance_of_a_card_that_states_what_is_owed_is_asked_about_as_the_ba
     harness.bank.balance("102")
     harness.refresh()
     assert proof(harness)[0] == "proven"
+    # Its bank gives balances a sign: once the person has said that it is right, the card is owed no longer.
+    for number in range(6):
+        harness.day_later()
+        harness.bank.buy("-1", f"Kiosk {number}", external_id=f"k{number}")
+        harness.bank.balance(str(-103 - number))
+        if number == 4:
+            take_the_balance_for_right(harness)
+        harness.refresh()
+    assert proof(harness)[0] == "proven"
+    harness.bank.balance("-113")
+    harness.refresh()
+    assert proof(harness)[:2] == ("mismatch", "-5")
 
 
 @pytest.mark.parametrize("days_stated", [1, 5])

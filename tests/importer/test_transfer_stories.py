@@ -11,7 +11,7 @@ from worker.bank_accounts.answers import undo_answer
 from worker.bank_accounts.unmatching import unmatch
 from worker.cli.watching import summary
 from worker.connectors.base import Account, TransactionKind
-from worker.importer.actions.suggestions import accept, list_suggestions
+from worker.importer.actions.suggestions import accept, decline, list_suggestions
 from worker.runs.run_queries import run_of
 from worker.runs.states import RunKind, RunStatus
 
@@ -199,6 +199,21 @@ def test_a_transfer_is_shown_on_both_sides_or_on_neither(banks):
             shown.append(sorted(giro.amounts()))
     both = ["-50.00", "50.00"]
     assert shown == [["-50.00"], [], [], [], [], [], [], both, both, [], [], []]
+    # What the person changed while both are shown, they decide about once they are hidden again.
+    for answer, left in ((accept, []), (decline, both)):
+        for option in ("show_both", "hide"):
+            giro.sql(said, said=option, c=giro.connection_id)
+            giro.refresh()
+            giro.sql("UPDATE expenses SET notes = 'Mine' WHERE expense_type = 'EXPENSE'")
+            assert [expense[3] for expense in giro.expenses()] == ["Mine", "From giro"]
+        with giro.sessions() as session:
+            (question,) = list_suggestions(session, giro.user_id)
+            answer(session, question.id, user_id=giro.user_id)
+        for each in (giro, savings):
+            each.refresh()
+        assert (sorted(giro.amounts()), giro.sql(UNPAIRED)) == (left, [])
+    with giro.sessions() as session:
+        assert list_suggestions(session, giro.user_id) == []
 
 
 def test_as_many_equal_payments_as_arrive_are_transfers_whichever_is_told_first(sessions, user_id):

@@ -55,6 +55,11 @@ CERTAIN = {
         0, {"amount": "-100.50", "description": "To ..4321", "stated_amounts": ABROAD | CHARGED},
         {"amount": "108.20", "currency": "USD"}, [("-0.50", "EUR")],
     ),
+    "both banks charge": (
+        0, {"amount": "-100.50", "kind": TRANSFER, "stated_amounts": ABROAD | CHARGED},
+        {"amount": "107.20", "currency": "USD", "stated_amounts": {"gross": "108.20", "fee": "1.00"}},
+        [("-1.00", "USD"), ("-0.50", "EUR")],
+    ),
 }  # fmt: skip
 ASKED = {
     "a fee": (
@@ -77,14 +82,17 @@ def test_what_the_banks_state_makes_a_transfer_and_what_it_cost_stays_an_expense
     refresh(banks[first], banks[1 - first])
     assert (expenses(giro), giro.sql(UNPAIRED)) == (left, [])
     # The bank says more of a leg: what the transfer cost stays, once.
-    giro.bank.change(giro.bank.rows[0], description=f"{giro.bank.rows[0].description}, monthly")
+    for harness in banks:
+        (told,) = harness.bank.rows
+        harness.bank.change(told, description=f"{told.description}, monthly")
     refresh(giro, pot)
     assert (expenses(giro), giro.sql(UNPAIRED)) == (left, [])
+    assert all(notes.endswith("monthly") for *_, notes in giro.expenses())
     # Shown on both sides, and hidden again.
     for option, shown in (("show_both", sorted([whole(giro), whole(pot)])), ("hide", left)):
         giro.sql("UPDATE bank_connections SET options = jsonb_build_object('transfers', :said)", said=option)
         refresh(giro, pot)
-        assert sorted(expenses(giro)) == shown
+        assert sorted(expenses(giro)) == sorted(shown)
     ((out_id,),) = giro.sql("SELECT id FROM bank_transactions WHERE amount < 0")
     with giro.sessions() as session:
         parted = unmatch(session, out_id, user_id=giro.user_id)
@@ -113,7 +121,7 @@ def test_what_they_do_not_state_is_a_question_that_can_be_answered_and_taken_bac
         with giro.sessions() as session:
             (question,) = list_suggestions(session, giro.user_id)
             assert (question.kind, question.reason) == ("transfer", reason)
-            told = [(f"{cost['amount']:.2f}", cost["currency"]) for cost in [question.other["cost"]] if cost]
+            told = [(f"{cost['amount']:.2f}", cost["currency"]) for cost in question.other["costs"]]
             assert told == [(amount.removeprefix("-"), currency) for amount, currency in left]
             answer(session, question.id, user_id=giro.user_id)
         assert sorted(expenses(giro)) == (both if answer is decline else left)
@@ -207,6 +215,89 @@ def test_the_cost_of_a_transfer_that_a_person_deleted_stays_deleted_and_hides_no
     pot.bank.change(pot.bank.rows[0], amount=Decimal(50))
     refresh(pot)
     assert sorted(expenses(giro)) == [("-100.50", "EUR"), ("50.00", "EUR")]
+
+
+def told_otherwise_and_again(banks):
+    pot = banks[1]
+    pot.bank.change(pot.bank.rows[0], amount=Decimal(50))
+    refresh(pot)
+    yield
+    pot.bank.change(pot.bank.rows[0], amount=Decimal(100))
+    refresh(pot)
+    yield
+
+
+def taken_back_and_told_again(banks):
+    giro = banks[0]
+    (told,) = giro.bank.rows
+    giro.bank.rows[:] = []
+    giro.bank.buy("-1", "Coffee", external_id="c", account_id="G")
+    refresh(giro)
+    yield
+    giro.bank.rows[:] = [told]
+    refresh(giro)
+    yield
+
+
+def shown_and_hidden(banks):
+    for option in ("show_both", "hide"):
+        banks[0].sql("UPDATE bank_connections SET options = jsonb_build_object('transfers', :said)", said=option)
+        refresh(*banks)
+        yield
+
+
+def parted_and_joined_by_the_person(banks):
+    giro = banks[0]
+    ((out_id,),) = giro.sql("SELECT id FROM bank_transactions WHERE amount < -1")
+    with giro.sessions() as session:
+        parted = unmatch(session, out_id, user_id=giro.user_id)
+    yield
+    with giro.sessions() as session:
+        undo_answer(session, parted.suggestion_id, user_id=giro.user_id)
+    yield
+
+
+def taken_back_by_a_revert(banks):
+    giro = banks[0]
+    ((run_id,),) = giro.sql("SELECT first_run_id FROM bank_transactions WHERE amount < -1")
+    giro.run(RunKind.REVERT, target_run_id=run_id, reimport=True)
+    yield
+    refresh(giro)
+    yield
+
+
+MINE = """SELECT e.amount::text, e.notes, e.spent_at::text, c.name FROM expenses e
+    LEFT JOIN categories c ON c.id = e.category_id WHERE e.amount < 1"""
+
+
+def test_what_a_person_made_of_a_cost_is_there_again_once_the_transfer_is(banks):
+    fill(banks, {"amount": "-100.50", "kind": TRANSFER, "stated_amounts": CHARGED}, {"amount": "100"})
+    giro, pot = banks
+    refresh(giro, pot)
+    giro.sql("INSERT INTO categories (user_id, name) VALUES (:u, 'Fees')", u=giro.user_id)
+    giro.sql(
+        "UPDATE expenses SET amount = 0.45, notes = 'Mine', spent_at = '2026-06-01',"
+        " category_id = (SELECT id FROM categories)"
+    )
+    for parting in (
+        told_otherwise_and_again, taken_back_and_told_again, shown_and_hidden, parted_and_joined_by_the_person,
+    ):  # fmt: skip
+        steps = parting(banks)
+        next(steps)
+        assert giro.sql(MINE) == [], parting
+        next(steps)
+        assert (giro.sql(MINE), giro.sql(UNPAIRED)) == ([("0.45", "Mine", "2026-06-01", "Fees")], []), parting
+    # The person changed it: a revert leaves both legs alone, and says so.
+    ((run_id,),) = giro.sql("SELECT first_run_id FROM bank_transactions WHERE external_id = 'p'")
+    outcome = pot.run(RunKind.REVERT, target_run_id=run_id)
+    assert (outcome.status, outcome.code) == ("partial", "edited_since")
+    assert (len(giro.sql(MINE)), giro.sql(UNPAIRED)) == (1, [])
+    # What the bank says of it follows in what they did not change, and stays away once they deleted it.
+    giro.sql("DELETE FROM expenses WHERE notes = 'Mine'")  # what they deleted stays away
+    for parting in (told_otherwise_and_again, shown_and_hidden, taken_back_by_a_revert):
+        for _ in parting(banks):
+            pass
+        assert (giro.sql(MINE), giro.sql(UNPAIRED)) == ([], []), parting
 
 
 LATER = {

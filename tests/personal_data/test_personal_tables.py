@@ -27,7 +27,7 @@ EXPORTED = {
         updated_at user_id watermark_on
         """,
     "bank_transactions": """
-        absent_since_at account_id amount base_amount base_category_id base_currency base_notes base_spent_on
+        absent_since_at account_id amount base_amount base_category_id base_cost base_currency base_notes base_spent_on
         base_type booking_on counterparty counterparty_account created_at currency description effective_on expense_id
         expense_state external_id first_decision first_reason first_run_id id kind last_run_id occurrence
         pending_external_id raw reference state stated_amounts stated_on transaction_on transfer_peer_id twin_id

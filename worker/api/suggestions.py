@@ -20,9 +20,9 @@ class SuggestionOut(BaseModel):
 
     One of kind `withdrawn` asks whether a row is gone that the bank's answers come without. One of kind
     `balance` asks whether the `balance` of an account, which its rows do not explain, is right from its day on. One of
-    kind `transfer` tells in `other` the `amount` and `currency` of the other leg, and the `cost` (amount and currency)
-    that stays an expense; null where nothing does. Both sides name their `account`, `connection` (its name) and
-    `connection_id`, where they have them.
+    kind `transfer` tells in `other` the `amount` and `currency` of the other leg, and the `costs` (each an amount and a
+    currency) that stay expenses. Both sides name their `account`, `connection` (its name) and `connection_id`, where
+    they have them.
     """
 
     id: int

@@ -75,7 +75,6 @@ def _other(view: SuggestionView) -> str:
     if view.kind == "balance":
         return f"right from {other['balance_on']} on: {other['balance']}, {other['difference']} more than the rows say"
     said = f"{other['on'] or ''} {other['description'] or other['account'] or ''}".strip()
-    cost = other["cost"]
-    kept = [f"{cost['amount']} {cost['currency']} of it stay spent"] if cost else []
+    kept = [f"{cost['amount']} {cost['currency']} of it stay spent" for cost in other["costs"]]
     evidence = "; ".join([*other.get("evidence", ()), *kept])
     return f"{said}: {evidence}" if evidence else said

@@ -63,6 +63,7 @@ class BankTransaction(Base):
     base_notes: Mapped[str | None] = mapped_column(String(500))
     base_spent_on: Mapped[date | None]
     base_category_id: Mapped[int | None]
+    base_cost: Mapped[dict[str, Any] | None]
     first_run_id: Mapped[uuid.UUID | None]
     first_decision: Mapped[str] = mapped_column(String(12))
     first_reason: Mapped[str] = mapped_column(String(40))

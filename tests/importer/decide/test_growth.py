@@ -22,6 +22,7 @@ from worker.importer.decide.rejections import MoneyAndWords
 from worker.importer.decide.sources import meet, unlike
 from worker.importer.decide.sources.rows import SourceRow, Spans
 from worker.importer.decide.transfers import match as transfers_match
+from worker.importer.decide.transfers import unequal
 
 ROWS = 40
 CANDIDATES = 8
@@ -43,6 +44,12 @@ def match_transfers(count):
     ours = [leg("-20", "Umbuchung", id=place, kind=TransactionKind.TRANSFER) for place in range(count)]
     theirs = [leg("20", id=count + place) for place in range(count)]
     return lambda: transfers_match.match_transfers([*ours, *theirs])
+
+
+def match_unequal(count):
+    ours = [leg("-20.10", "Umbuchung", id=place, kind=TransactionKind.TRANSFER) for place in range(count)]
+    theirs = [leg("20", "Umbuchung", id=count + place) for place in range(count)]
+    return lambda: unequal.match_unequal([*ours, *theirs])
 
 
 def mend_rejections(count):
@@ -91,8 +98,8 @@ def match_pending(count):
 
 
 GROW = (
-    match_transfers, mend_rejections, compare_accounts, ask_about_unlike_rows, meet_parted_rows, match_expenses,
-    match_by_content, match_pending, mend_records,
+    match_transfers, match_unequal, mend_rejections, compare_accounts, ask_about_unlike_rows, meet_parted_rows,
+    match_expenses, match_by_content, match_pending, mend_records,
 )  # fmt: skip
 
 
@@ -115,7 +122,7 @@ def calls_of(work):
 
 @pytest.fixture
 def lower_bounds(monkeypatch):
-    for module in (mended_records, rejections, replaced, unlike, expenses_match):
+    for module in (mended_records, rejections, replaced, unlike, expenses_match, unequal):
         monkeypatch.setattr(module, "MAX_CANDIDATES", CANDIDATES)
     for module in (meet, near_pairs, transfers_match):
         monkeypatch.setattr(module, "MAX_COMPARED_PAIRS", CANDIDATES**2)

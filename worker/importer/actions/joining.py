@@ -15,10 +15,10 @@ from worker.importer.decide.expenses.from_line import month
 from worker.importer.decide.expenses.user_edits import merge_user_edits
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State
-from worker.importer.decide.transfers.money_moved import asked_because, cost_of
+from worker.importer.decide.transfers.money_moved import asked_because
 from worker.importer.decide.transfers.unequal import could_be_one
 from worker.importer.store.expenses.rows import delete_expenses, set_categories, update_expenses
-from worker.importer.store.expenses.transfer_costs import write_cost
+from worker.importer.store.expenses.transfer_costs import write_costs
 from worker.importer.store.pending.booked_beside import join_booked_beside, join_takeover
 from worker.importer.store.rows.load import load_in_full
 from worker.importer.store.sources.expense_handover import join_pair
@@ -113,12 +113,13 @@ def join_transfer(session: Session, suggestion: BankMatchSuggestion) -> set[str]
     if out.transfer_peer_id is not None or into.transfer_peer_id is not None or _is_other_money(suggestion, out, into):
         raise ConflictError("one of the rows changed or has another peer meanwhile")
     expense_ids = [out.expense_id, into.expense_id]
-    cost = cost_of(out, into) if out.expense_id is not None else None  # what the user deleted stays deleted
     for row, peer in ((out, into), (into, out)):
         row.transfer_peer_id, row.expense_id, row.expense_state = peer.id, None, ExpenseState.TRANSFER
+        row.base_cost = None
     session.flush()
     months = delete_expenses(session, expense_ids, suggestion.run_id)
-    write_cost(session, out.id, cost, suggestion.run_id)
+    hidden = expense_ids[0] is None  # what the user deleted stays deleted
+    months |= write_costs(session, out, into, user_id=out.user_id, run_id=suggestion.run_id, hidden=hidden)
     session.expire_all()
     return months
 

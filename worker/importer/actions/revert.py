@@ -4,7 +4,7 @@ The bank's lines stay; only the user's expenses change. Expenses that the user h
 since are left alone and reported. A revert is a run of its own, so that it can be reverted as well.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from worker.importer.actions.row_undo import Undo, undo_rows
 from worker.importer.context import ImportContext
 from worker.importer.decide.expenses.from_line import month
 from worker.importer.decide.reasons import Decision, Reason
-from worker.importer.decide.stored_row import ExpenseState
+from worker.importer.decide.stored_row import ExpenseState, StoredRow
 from worker.importer.fetch.window import OVERLAP_DAYS
 from worker.importer.job import Job
 from worker.importer.store.expenses.answered_legs import keep_of_gone
@@ -59,7 +59,7 @@ _CLOSE_QUESTIONS = text(
     f"UPDATE bank_match_suggestions s SET {CLOSED_AS_OBSOLETE} WHERE s.run_id = :run_id AND s.status = 'open'"  # noqa: S608 - a constant
 )
 _SET_EXPENSE_LINKS = """UPDATE bank_transactions t SET expense_id = v.expense_id::bigint, expense_state = v.state,
-    last_run_id = '{by}', transfer_peer_id = CASE WHEN v.unpair THEN NULL ELSE t.transfer_peer_id END,
+    base_cost = NULL, last_run_id = '{by}', transfer_peer_id = CASE WHEN v.unpair THEN NULL ELSE t.transfer_peer_id END,
     fingerprint = CASE WHEN v.forget THEN ''::bytea ELSE t.fingerprint END
     FROM (VALUES %s) AS v(id, expense_id, state, unpair, forget) WHERE t.id = v.id"""
 _SET_BASES = """UPDATE bank_transactions t SET base_amount = v.amount::numeric, base_currency = v.currency,
@@ -69,7 +69,9 @@ _RELEASE_PEERS = text(
     """UPDATE bank_transactions SET transfer_peer_id = NULL
     WHERE transfer_peer_id = ANY(:unpaired) AND id <> ALL(:unpaired) RETURNING id"""
 )
-_PEERS_OF = text("SELECT transfer_peer_id FROM bank_transactions WHERE id = ANY(:ids) AND transfer_peer_id IS NOT NULL")
+_PEERS_OF = text(
+    "SELECT id, transfer_peer_id FROM bank_transactions WHERE id = ANY(:ids) AND transfer_peer_id IS NOT NULL"
+)
 _BEFORE = text(
     """SELECT e.id, EXISTS (SELECT 1 FROM bank_transactions t WHERE t.expense_id = e.id) AS is_taken
     FROM expenses e WHERE e.id = ANY(:ids) ORDER BY e.id FOR UPDATE OF e"""
@@ -126,7 +128,8 @@ def revert_run(session: Session, job: Job) -> tuple[Outcome, set[str]]:
     inherited = {row.transaction_id: row.expense for row in session.execute(_INHERITED, {"run_id": job.target_run_id})}
     in_full = load_in_full(session, [*ids, *images])
     reverted = Reverted()
-    undos = list(undo_rows(in_full.values(), frozenset(ids), images, inherited, reverted.kept))
+    edited_legs = _legs_of_edited_costs(session, in_full.values())
+    undos = list(undo_rows(in_full.values(), frozenset(ids), images, inherited, edited_legs, reverted.kept))
     undos, heirs = _leave_to_twins(session, job, undos)
     _apply(session, job, undos, reverted)
     reverted.months |= let_sources_lead(session, heirs, job.lease.run_id, also_alone=True)
@@ -140,12 +143,26 @@ def revert_run(session: Session, job: Job) -> tuple[Outcome, set[str]]:
         Outcome(
             status=RunStatus.PARTIAL if reverted.kept else RunStatus.SUCCEEDED,
             code="edited_since" if reverted.kept else "ok" if undos else "nothing_new",
-            message=f"{len(reverted.kept)} expenses were edited since and are kept" if reverted.kept else None,
+            message=f"{len(reverted.kept)} rows are kept: their expenses were edited since" if reverted.kept else None,
             counts=counts,
             report={"kept_transaction_ids": reverted.kept[:1000]} if reverted.kept else {},
         ),
         reverted.months,
     )
+
+
+def _legs_of_edited_costs(session: Session, rows: Collection[StoredRow]) -> frozenset[int]:
+    """Return the ids of the legs among these rows of whose transfers the user edited what they cost."""
+    peers = _peers_of(session, [row.id for row in rows if row.expense_state == ExpenseState.TRANSFER])
+    legs = load_in_full(session, {*peers, *peers.values()})
+    edited = {row.id for row in legs.values() if row.cost is not None and row.cost.is_edited}
+    return frozenset(id_ for pair in peers.items() if not edited.isdisjoint(pair) for id_ in pair)
+
+
+def _peers_of(session: Session, ids: Collection[int]) -> dict[int, int]:
+    """Return the other legs of those of these rows that have one, by their ids."""
+    found = session.execute(_PEERS_OF, {"ids": list(ids)}) if ids else ()
+    return {row.id: row.transfer_peer_id for row in found}
 
 
 def _may_meet_again(undo: Undo) -> bool:
@@ -161,7 +178,7 @@ def _leave_to_twins(session: Session, job: Job, undos: Sequence[Undo]) -> tuple[
     """
     ending = [undo.known for undo in undos if undo.before is None]
     twins = hand_to_twins(session, ending, job.lease.run_id)
-    legs = set(session.execute(_PEERS_OF, {"ids": list(twins.values())}).scalars()) if twins else set()
+    legs = set(_peers_of(session, twins.values()).values())
     left = [
         replace(undo, known=without_expense(undo.known), own=False) if undo.known.id in twins else undo
         for undo in undos

@@ -1,6 +1,7 @@
 """Decides how the rows of a run are reverted: which expense each gets back, and which ones a user edited since."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +36,7 @@ def undo_rows(
     created: frozenset[int],
     images: Mapping[int, Mapping[str, Any]],
     inherited: Mapping[int, Mapping[str, Any] | None],
+    edited_legs: AbstractSet[int],
     kept: list[int],
 ) -> Iterator[Undo]:
     """Yield how each row of a run is reverted.
@@ -43,18 +45,21 @@ def undo_rows(
         created: Ids of those that the run created.
         images: How the others were before the run.
         inherited: What the run wrote of a user's edits of other rows; None where it deleted an expense, as they had.
+        edited_legs: Ids of the legs of transfers of which the user edited what they cost.
         kept: Gets the ids of rows whose expense the user has edited since; they stay as they are.
     """
     for row in rows:
         written = inherited.get(row.id)
+        if row.id in images and _is_leg_as_before(row, images[row.id]):
+            continue
         if row.deleted_by_user and row.id not in inherited and _had_no_expense(images.get(row.id)):
             continue  # deleted before the run
         deleted = row.deleted_by_user and (row.id not in inherited or written is not None)
-        if deleted or _is_edited_since(row, images.get(row.id), written):
+        if deleted or row.id in edited_legs or _is_edited_since(row, images.get(row.id), written):
             kept.append(row.id)
         elif row.id in created and row.expense_state not in (ExpenseState.NONE, ExpenseState.REVERTED):
             yield Undo(known=row, before=None, category_id=None, state=ExpenseState.REVERTED, own=_has_own_expense(row))
-        elif row.id in images and not _is_leg_as_before(row, images[row.id]):
+        elif row.id in images:
             yield _to_image(row, images[row.id])
 
 

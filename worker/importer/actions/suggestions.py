@@ -15,7 +15,7 @@ from worker.errors import ConflictError, NotFoundError
 from worker.importer.actions.joining import join_again, join_expense, join_transfer, join_twin
 from worker.importer.actions.settled_balance import settle_balance
 from worker.importer.actions.withdrawn_rows import take_for_gone
-from worker.importer.decide.transfers.money_moved import BookedMoney, cost_of
+from worker.importer.decide.transfers.money_moved import BookedMoney, costs_of
 from worker.importer.store.accounts.bank_accounts import add_account, attach, other_sources, sources_of
 from worker.importer.store.accounts.exchanged_ids import exchange_accounts
 from worker.importer.store.accounts.replaced import go_on_as
@@ -101,7 +101,7 @@ def _view(row: Row[Any]) -> SuggestionView:
             "on": row.other_on or row.peer_on,
             "amount": row.peer_amount,
             "currency": row.peer_currency,
-            "cost": _cost(row) if row.kind == "transfer" else None,
+            "costs": _costs(row) if row.kind == "transfer" else [],
             "description": row.other_description or row.peer_description,
             "account": row.other_account,
             "connection_id": row.other_connection_id,
@@ -111,12 +111,12 @@ def _view(row: Row[Any]) -> SuggestionView:
     )
 
 
-def _cost(row: Row[Any]) -> dict[str, Any] | None:
-    """Return what stays an expense when two rows are accepted as a transfer; None where nothing does."""
+def _costs(row: Row[Any]) -> list[dict[str, Any]]:
+    """Return what stays an expense when two rows are accepted as a transfer."""
     bank = BookedMoney(row.amount, row.currency, row.stated_amounts)
     other = BookedMoney(row.peer_amount, row.peer_currency, row.peer_stated_amounts)
-    cost = cost_of(*sorted((bank, other), key=lambda one: one.amount))
-    return None if cost is None else cost._asdict()
+    out, into = sorted((bank, other), key=lambda one: one.amount)
+    return [cost._asdict() for cost in costs_of(out, into) if cost is not None]
 
 
 def decline(session: Session, suggestion_id: int, *, user_id: int) -> None:

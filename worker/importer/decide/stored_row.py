@@ -59,6 +59,25 @@ class ExpenseFields(NamedTuple):
     spent_on: date
 
 
+class TransferCost(NamedTuple):
+    """What a transfer cost, as the expense of a leg.
+
+    Attributes:
+        said: What was last written to the expense.
+        expense: The expense as it is or was left; None where the user deleted it.
+        category_id: Its category.
+    """
+
+    said: ExpenseFields
+    expense: ExpenseFields | None
+    category_id: int | None = None
+
+    @property
+    def is_edited(self) -> bool:
+        """Whether the user changed the expense, or gave it a category; one that is deleted has nothing to lose."""
+        return self.expense is not None and (self.expense != self.said or self.category_id is not None)
+
+
 @dataclass(frozen=True, slots=True)
 class StoredKey:
     """The fields that are loaded of every stored row, which suffice to see that nothing changed.
@@ -102,6 +121,7 @@ class StoredRow:
         kept_expense_id: The user's own expense that a removed row, or a pending one that lost it, was linked with, if
             no other row has it now.
         booked_as_other: The user said that another row of the account, a posted one, is what became of it.
+        cost: What the transfer cost of which it is a leg; None where that cost nothing.
     """
 
     id: int
@@ -126,6 +146,7 @@ class StoredRow:
     former_state: State | None = None
     kept_expense_id: int | None = None
     booked_as_other: bool = False
+    cost: TransferCost | None = None
 
     @property
     def returned_by_revert(self) -> bool:

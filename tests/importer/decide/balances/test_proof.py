@@ -162,6 +162,12 @@ PROOFS = {
         "does_not_balance",
         Decimal(-640),
     ),
+    "a card that was owed has its first balance again": (
+        OWED | {"booked": Decimal(300), "posted": Decimal(-20), "was_owed": True},
+        "proven",
+        "balances",
+        None,
+    ),
     "a row of a card that was owed is there twice": (
         OWED | {"posted": Decimal(-80), "was_owed": True},
         "mismatch",
@@ -189,6 +195,19 @@ PROOFS = {
 def test_what_a_balance_proves(books, result, reason, difference):
     proof = prove(Books(**(FITS | books)))
     assert (proof.result, proof.reason, proof.difference) == (result, reason, difference)
+
+
+OWED_ON = {
+    "as what is owed alone": ({"booked": Decimal(330)}, "other_amount_owed"),
+    "either way": ({"booked": Decimal(300), "posted": Decimal(-20)}, "other_amount_owed"),
+    "as the rows stand alone": ({"booked": Decimal(270)}, "other_balance"),
+    "neither way": ({"booked": Decimal(335)}, "other_amount_owed"),
+}
+
+
+@pytest.mark.parametrize(("books", "rests_on"), OWED_ON.values(), ids=OWED_ON)
+def test_a_card_is_owed_until_a_balance_fits_as_the_rows_stand_alone(books, rests_on):
+    assert prove(Books(**(FITS | OWED | {"was_owed": True} | books))).rests_on == rests_on
 
 
 @pytest.mark.parametrize(("proven_on", "since"), [(None, OPENED_ON), (PROVEN_ON, PROVEN_ON)])

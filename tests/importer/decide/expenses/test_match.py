@@ -1,10 +1,11 @@
 """Which line is an expense the user has."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from tests.importer.decide.rows import DAY, counterpart, day, line
+from tests.importer.decide.rows import DAY, TRUSTED, counterpart, day, line
 from worker.importer.decide.expenses import match
 from worker.importer.decide.expenses.match import MAX_CANDIDATES, MAX_DAYS_OF_ANY, Asked, match_user_expenses
 from worker.importer.decide.reasons import Reason
@@ -41,6 +42,26 @@ def test_a_line_that_is_evidently_an_expense_the_user_has(expense, reason):
     found = match_user_expenses([line()], [expense])
     assert [match.reason for match in found.matches] == [reason]
     assert found.suggestions == []
+
+
+TYPED_ON = {
+    "the day of the booking": (line(transaction_on=day(-6)), DAY),
+    "the day of the value": (line(value_on=day(-5)), day(-5)),
+    "the day of the purchase": (line(transaction_on=day(-6), context=replace(TRUSTED, date_basis="booking")), day(-6)),
+}
+
+
+@pytest.mark.parametrize(("told", "typed_on"), TYPED_ON.values(), ids=TYPED_ON)
+def test_an_expense_may_be_typed_in_on_any_day_that_the_bank_states(told, typed_on):
+    found = match_user_expenses([told], [counterpart(on=typed_on)])
+    assert [match.reason for match in found.matches] == [Reason.SAME_EXPENSE]
+    assert match_user_expenses([told], [counterpart("lunch", on=typed_on)]).matches == []
+
+
+def test_the_day_of_the_expense_goes_before_the_other_days_that_the_bank_states():
+    coffees = [line(booking_on=day(n), value_on=day(n + 1)) for n in (1, 0)]
+    found = match_user_expenses(coffees, [counterpart(on=day(n), expense_id=n + 7) for n in (0, 1)])
+    assert {match.left_place: match.right.expense_id for match in found.matches} == {0: 8, 1: 7}
 
 
 @pytest.mark.parametrize(("expense", "reason"), SUGGESTED.values(), ids=SUGGESTED)

@@ -7,7 +7,7 @@ import pytest
 from tests.importer.decide.rows import day, leg
 from worker.connectors.base import TransactionKind
 from worker.importer.decide.reasons import Reason
-from worker.importer.decide.transfers.money_moved import cost_of
+from worker.importer.decide.transfers.money_moved import costs_of
 from worker.importer.decide.transfers.unequal import match_unequal
 
 TRANSFER, FEE = TransactionKind.TRANSFER, TransactionKind.FEE
@@ -26,76 +26,90 @@ def into(amount, words="", currency="EUR", **more):
 
 CERTAIN = {
     "called a transfer, and the sum abroad is stated": (
-        out(kind=TRANSFER, stated_amounts=DOLLARS), into("108.20", currency="USD"), Reason.CALLED_A_TRANSFER, None,
+        out(kind=TRANSFER, stated_amounts=DOLLARS), into("108.20", currency="USD"), Reason.CALLED_A_TRANSFER, [],
     ),
     "it is stated where it arrives": (
-        out(kind=TRANSFER), into("108.20", currency="USD", stated_amounts=EUROS), Reason.CALLED_A_TRANSFER, None,
+        out(kind=TRANSFER), into("108.20", currency="USD", stated_amounts=EUROS), Reason.CALLED_A_TRANSFER, [],
     ),
     "names the other account": (
         out(words="to ..4321", stated_amounts=DOLLARS), into("108.20", currency="USD", mask="4321"),
-        Reason.NAMES_THE_ACCOUNT, None,
+        Reason.NAMES_THE_ACCOUNT, [],
     ),
     "each states the amount of the other": (
         out(stated_amounts=DOLLARS), into("108.20", currency="USD", stated_amounts=EUROS),
-        Reason.STATES_THE_AMOUNT, None,
+        Reason.STATES_THE_AMOUNT, [],
     ),
     "the rate is stated": (
         out(kind=TRANSFER, stated_amounts={"exchange_rate": "1.082"}), into("108.20", currency="USD"),
-        Reason.CALLED_A_TRANSFER, None,
+        Reason.CALLED_A_TRANSFER, [],
     ),
     "the rate is stated the other way round": (
         out(kind=TRANSFER), into("108.20", currency="USD", stated_amounts={"exchange_rate": "1.082"}),
-        Reason.CALLED_A_TRANSFER, None,
+        Reason.CALLED_A_TRANSFER, [],
     ),
     "the fee is stated where it leaves": (
-        out("-100.50", kind=TRANSFER, stated_amounts=WITH_FEE), into("100"), Reason.CALLED_A_TRANSFER, ("0.50", "EUR"),
+        out("-100.50", kind=TRANSFER, stated_amounts=WITH_FEE), into("100"),
+        Reason.CALLED_A_TRANSFER, [("0.50", "EUR")],
     ),
     "the fee is stated where it arrives": (
         out(kind=TRANSFER), into("99.50", stated_amounts={"gross": "100.00", "fee": "0.50"}),
-        Reason.CALLED_A_TRANSFER, ("0.50", "EUR"),
+        Reason.CALLED_A_TRANSFER, [("0.50", "EUR")],
     ),
     "the fee and the sum abroad are stated": (
         out("-100.50", kind=TRANSFER, stated_amounts=WITH_FEE | DOLLARS), into("108.20", currency="USD"),
-        Reason.CALLED_A_TRANSFER, ("0.50", "EUR"),
+        Reason.CALLED_A_TRANSFER, [("0.50", "EUR")],
+    ),
+    "both banks charge": (
+        out("-100.50", kind=TRANSFER, stated_amounts=WITH_FEE | DOLLARS),
+        into("107.20", currency="USD", stated_amounts={"gross": "108.20", "fee": "1.00"}),
+        Reason.CALLED_A_TRANSFER, [("0.50", "EUR"), ("1.00", "USD")],
     ),
 }  # fmt: skip
 ASKED = {
     "little is missing, and it names the other account": (
-        out("-100.50", counterparty_account="DE2"), into("100", anchor="iban:DE2"), Reason.LESS_A_FEE, ("0.50", "EUR"),
+        out("-100.50", counterparty_account="DE2"), into("100", anchor="iban:DE2"),
+        Reason.LESS_A_FEE, [("0.50", "EUR")],
     ),
     "little is missing, and both say so": (
-        out("-100", "Transfer sent"), into("99.50", "Transfer received", on=day(1)), Reason.LESS_A_FEE, ("0.50", "EUR"),
+        out("-100", "Transfer sent"), into("99.50", "Transfer received", on=day(1)),
+        Reason.LESS_A_FEE, [("0.50", "EUR")],
     ),
     "two currencies, and it names the other account": (
-        out(words="to ..4321"), into("108.20", currency="USD", mask="4321", on=day(3)), Reason.EXCHANGED, None,
+        out(words="to ..4321"), into("108.20", currency="USD", mask="4321", on=day(3)), Reason.EXCHANGED, [],
     ),
     "two currencies, and it says the name of the other account": (
-        out(words="Transfer to Dollar pot"), into("108.20", currency="USD", name="Dollar pot"), Reason.EXCHANGED, None,
+        out(words="Transfer to Dollar pot"), into("108.20", currency="USD", name="Dollar pot"), Reason.EXCHANGED, [],
     ),
     "two currencies, and both say so": (
-        out(words="Exchanged to USD"), into("108.20", "Exchanged from EUR", currency="USD"), Reason.EXCHANGED, None,
+        out(words="Exchanged to USD"), into("108.20", "Exchanged from EUR", currency="USD"), Reason.EXCHANGED, [],
     ),
     "a currency of which nobody knows the rate, and it names the other account": (
-        out(words="to ..4321"), into("4100", currency="TRY", mask="4321"), Reason.EXCHANGED, None,
+        out(words="to ..4321"), into("4100", currency="TRY", mask="4321"), Reason.EXCHANGED, [],
     ),
     "less arrives than is stated to be sent abroad": (
         out(words="to ..4321", stated_amounts=DOLLARS), into("107.20", currency="USD", mask="4321"),
-        Reason.EXCHANGED, ("1.00", "USD"),
+        Reason.EXCHANGED, [("1.00", "USD")],
     ),
     "two currencies, and the fee is stated where it arrives": (
         out(words="to ..4321"),
         into("107.20", currency="USD", mask="4321", stated_amounts={"gross": "108.20", "fee": "1.00"}),
-        Reason.EXCHANGED, ("1.00", "USD"),
+        Reason.EXCHANGED, [("1.00", "USD")],
     ),
     "no fee where it leaves, and less arrives than is stated to be sent abroad": (
         out(words="to ..4321", stated_amounts=DOLLARS | {"gross": "-100", "fee": "0"}),
-        into("107.20", currency="USD", mask="4321"), Reason.EXCHANGED, ("1.00", "USD"),
+        into("107.20", currency="USD", mask="4321"), Reason.EXCHANGED, [("1.00", "USD")],
     ),
     "the sum abroad is stated, and only a word says transfer": (
-        out(words="Transfer", stated_amounts=DOLLARS), into("108.20", currency="USD"), Reason.EXCHANGED, None,
+        out(words="Transfer", stated_amounts=DOLLARS), into("108.20", currency="USD"), Reason.EXCHANGED, [],
+    ),
+    "little is missing, and both name who owns both": (
+        out("-100", "SEPA-Überweisung Max Mustermann"), into("99.50", "Gutschrift Max Mustermann Überweisung"),
+        Reason.LESS_A_FEE, [("0.50", "EUR")],
     ),
 }  # fmt: skip
 NEITHER = {
+    "each is for something else": (out("-1000", "SEPA-Überweisung Miete"), into("990", "Überweisung Gehalt")),
+    "a common word is the name of the account": (out("-1000", "Miete"), into("990", "Gehalt", name="Miete")),
     "nothing but the sum abroad": (out(stated_amounts=DOLLARS), into("108.20", currency="USD")),
     "a purchase abroad": (
         out(kind=TransactionKind.PURCHASE, stated_amounts=DOLLARS), into("108.20", "Transfer", currency="USD"),
@@ -126,8 +140,7 @@ NEITHER = {
 
 
 def costs(match):
-    cost = cost_of(match.left, match.right)
-    return None if cost is None else (f"{cost.amount:.2f}", cost.currency)
+    return [(f"{cost.amount:.2f}", cost.currency) for cost in costs_of(match.left, match.right) if cost is not None]
 
 
 @pytest.mark.parametrize(("left", "arrived", "reason", "cost"), CERTAIN.values(), ids=CERTAIN)

@@ -68,7 +68,7 @@ class Books:
         proven_on: The day of the last balance that fitted.
         equal_rows: Rows of the first load that equal another one of it, which the opening amount would hide.
         may_be_owed: The account is a card, of which some banks state what is owed, with the other sign or none.
-        was_owed: An earlier balance of it was, as its rows showed.
+        was_owed: The last balance of it that was compared was, as its rows showed.
     """
 
     booked: Decimal | None
@@ -170,19 +170,21 @@ def lasts(proof: BalanceProof, earlier: Iterable[BalanceProof]) -> bool:
 def prove(books: Books) -> BalanceProof:
     """Compare the bank's booked balance with the rows; of a card it may be what is owed.
 
-    A negative one is no amount owed, unless an earlier one was: one row with a wrong sign would fit as well.
+    A negative one is no amount owed, unless the one before was: one row with a wrong sign would fit as well. A card
+    that was owed is so until a balance fits as the rows stand and not as an amount owed.
     """
     proof = _compare(books)
-    if proof.difference is None or not books.may_be_owed or books.booked is None or books.opening_balance is None:
+    if not books.may_be_owed or books.booked is None or books.opening_balance is None or books.opening is None:
         return proof
-    if books.opening is None or (not books.was_owed and min(books.booked, books.opening_balance) < 0):
+    if not books.was_owed and (proof.difference is None or min(books.booked, books.opening_balance) < 0):
         return proof
     opening = books.opening - 2 * books.opening_balance
     as_debt = replace(books, booked=-books.booked, opening_balance=-books.opening_balance, opening=opening)
     proof_as_debt = _compare(as_debt)
     if proof_as_debt.rests_on is not None or proof_as_debt.difference is not None:
         proof_as_debt = replace(proof_as_debt, rests_on=OTHER_AMOUNT_OWED)
-    return proof_as_debt if books.was_owed or proof_as_debt.difference is None else proof
+    fits_otherwise = proof.difference is None or not books.was_owed
+    return proof if proof_as_debt.difference is not None and fits_otherwise else proof_as_debt
 
 
 def _compare(books: Books) -> BalanceProof:

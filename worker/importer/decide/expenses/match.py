@@ -1,8 +1,8 @@
 """Matches new lines with expenses that the user already has: typed in, from a file, or of another source.
 
 Rows of another source of the same account meet one-to-one (`decide.sources.meet`). An expense of the user's own is the
-same purchase with the same day, amount, currency, direction and merchant, or with the same amount within three days,
-similar words and no other candidate. Anything less: both are kept, with a suggestion.
+same purchase with the same day (any that the bank states), amount, currency, direction and merchant, or with the same
+amount within three days, similar words and no other candidate. Anything less: both are kept, with a suggestion.
 """
 
 from collections import defaultdict
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import partial
+from operator import attrgetter
 from typing import NamedTuple
 
 from worker.importer.decide.balances.running import balance_after
@@ -42,6 +43,7 @@ MAX_DAYS_OF_ANY = max(MAX_DAYS_ASKED, MAX_DAYS_ALIKE)
 """So many days around a row hold all it may match: expenses of the user's own, and rows of other sources."""
 
 _COST_PER_DAY = 0.1
+_OTHER_DAYS = tuple(attrgetter(name) for name in ("transaction_on", "value_on", "stated_on"))
 
 
 class Partner(NamedTuple):
@@ -159,6 +161,9 @@ def match_user_expenses(
     near = partial(matching.pairs_by_key_and_day, _key_of_line, _key_of_expense, most=MAX_CANDIDATES, apart=parted)
     only = partial(matching.only_pairs_by_key_and_day, _key_of_line, _key_of_expense, apart=parted)
     matching.choose(near(0), _rate_same_day)
+    for of_day in (partial(_key_of_line_on, day_of) for day_of in _OTHER_DAYS):
+        pairs = matching.pairs_by_key_and_day(of_day, _key_of_expense, 0, most=MAX_CANDIDATES, apart=parted)
+        matching.choose(pairs, _rate_same_day)
     matching.choose(matching.pairs_in_order(_text_of_line, _text_of_expense, apart=parted), _rate_same_day)
     matching.choose(only(MAX_DAYS), _rate_only_candidate)
     certain = list(matching.matches)
@@ -249,6 +254,11 @@ def _key_of_line(line: Line) -> tuple[Key, date]:
     return (line.expense_amount, line.currency, type_of(line)) if shown else None, line.effective_on
 
 
+def _key_of_line_on(day_of: "attrgetter[date | None]", line: Line) -> tuple[Key, date]:
+    on = day_of(line)
+    return (None, line.effective_on) if on in (None, line.effective_on) else (_key_of_line(line)[0], on)
+
+
 def _key_of_expense(expense: Counterpart) -> tuple[Key, date]:
     if expense.twin_id is not None:
         return None, expense.spent_on
@@ -265,18 +275,14 @@ def _text_of_expense(expense: Counterpart) -> tuple[Key, date]:
     return money and (money, folded_text(expense.notes)), on
 
 
-def _rate_same_day(line: Line, expense: Counterpart) -> Rating | None:
-    return _rate_alike(line, expense, Reason.SAME_EXPENSE)
-
-
-def _rate_only_candidate(line: Line, expense: Counterpart) -> Rating | None:
-    return _rate_alike(line, expense, Reason.LIKELY_EXPENSE)
-
-
 def _rate_alike(line: Line, expense: Counterpart, reason: Reason) -> Rating | None:
     """Rate a pair that names the same merchant. An expense that is a part of another, split purchase is left out."""
     alike = _likeness(line, expense)
     return None if alike < ALIKE or expense.is_split_off else Rating(1 - alike, reason)
+
+
+_rate_same_day = partial(_rate_alike, reason=Reason.SAME_EXPENSE)
+_rate_only_candidate = partial(_rate_alike, reason=Reason.LIKELY_EXPENSE)
 
 
 def _rate_suggestion(line: Line, expense: Counterpart) -> Rating:

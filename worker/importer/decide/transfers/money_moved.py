@@ -81,21 +81,37 @@ def asked_because(one: Booked, other: Booked) -> Reason:
     return Reason.LESS_A_FEE if one.currency == other.currency else Reason.EXCHANGED
 
 
-def cost_of(out: Booked, into: Booked) -> Money | None:
-    """Return what a transfer cost, beside what arrived; None where nothing tells that it cost anything.
+class Costs(NamedTuple):
+    """What a transfer cost, in the currency of either leg; None where nothing tells that it cost anything there.
 
-    What a bank keeps by its rate cannot be told from the rate.
+    Attributes:
+        out: Of the leg that leaves an account; of two legs of one currency all of it.
+        into: Of the leg that arrives.
+    """
+
+    out: Money | None
+    into: Money | None
+
+
+def costs_of(out: Booked, into: Booked) -> Costs:
+    """Return what a transfer cost, beside what arrived. What a bank keeps by its rate cannot be told from the rate.
 
     Args:
         out: The leg that leaves an account.
         into: The leg that arrives.
     """
     if out.currency == into.currency:
-        return _more_than_nothing(abs(out.amount) - abs(into.amount), out.currency)
+        return Costs(_more_than_nothing(abs(out.amount) - abs(into.amount), out.currency), None)
+    left, arrived = _charged(out), _charged(into)
+    # What is missing of the sum abroad may be what the first bank states to have taken.
+    return Costs(left, arrived if left is not None else _missing(out, into) or arrived)
+
+
+def _missing(out: Booked, into: Booked) -> Money | None:
     sent = _original(out)
-    known = sent is not None and sent.currency == into.currency
-    missing = _more_than_nothing(sent.amount - abs(into.amount), into.currency) if sent is not None and known else None
-    return _charged(out) or missing or _charged(into)
+    if sent is None or sent.currency != into.currency:
+        return None
+    return _more_than_nothing(sent.amount - abs(into.amount), into.currency)
 
 
 def _charged(leg: Booked) -> Money | None:

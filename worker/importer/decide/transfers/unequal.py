@@ -2,8 +2,8 @@
 
 Where both rows state one amount, as what was sent abroad or as what it was before a fee, the same evidence makes them
 a transfer as makes two rows of one amount one, and so does that each states the amount of the other. Everything else is
-a question at most: one leg names the other account and little is missing, or both say that they move money, on near
-days, and neither fits another one.
+a question at most: one leg names the other account and little is missing, or both say that they move money and neither
+for what, on near days, and neither fits another one.
 """
 
 import re
@@ -18,9 +18,11 @@ from worker.importer.decide.compare.one_to_one import MAX_CANDIDATES, OneToOne, 
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.transfers.evidence import (
     TransferLeg,
+    either_names,
     is_labelled,
     name_each_other,
-    names,
+    names_by_word,
+    tells,
 )
 from worker.importer.decide.transfers.money_moved import (
     Booked,
@@ -47,6 +49,16 @@ MOVING_WORDS = re.compile(
     re.IGNORECASE,
 )
 """Words of rows that move or exchange money; purchases are payments as well."""
+
+_SAYS_NO_MORE = re.compile(
+    rf"\w*(?:{MOVING_WORDS.pattern})\w*|account|bank|between|credit|debit|eigene|eingang|erhalten|funds|from|gesendet"
+    r"|gutschrift|incoming|instant|internal|into|konto|money|nach|outgoing|own|payment|received|sent|sepa|savings|von"
+    r"|zahlung|reçu|[eé]mis|vers|depuis|compte|ricevuto|inviato|conto|recibida|enviada|cuenta|ontvangen|verstuurd|rekening",
+    re.IGNORECASE,
+)
+"""Words that say no more of a row than that money came or went."""
+
+_WORD = re.compile(r"[^\W\d_]{3,}")
 
 
 def match_unequal(
@@ -86,16 +98,16 @@ def _near_pairs(matching: OneToOne[TransferLeg, TransferLeg]) -> Iterator[PlaceP
     currencies = {currency for currency, _ in arrived}
     days = [timedelta(days=days) for days in range(-MAX_DAYS_NAMED, MAX_DAYS_NAMED + 1)]
     for place, leg in matching.free_lefts():
-        near: list[int] = []
+        near: list[tuple[list[tuple[Decimal, int]], int, int]] = []
         for currency in currencies:
             least, most = _arriving(leg, currency)
             for day in days:
                 of_day = arrived.get((currency, leg.on + day), [])
                 first = 0 if least is None else bisect_left(of_day, (least, 0))
                 last = len(of_day) if most is None else bisect_left(of_day, (most, 0))
-                near += [right for _, right in of_day[first:last]]
-        if len(near) <= MAX_CANDIDATES:
-            yield from ((place, right) for right in near)
+                near.append((of_day, first, last))
+        if sum(last - first for _, first, last in near) <= MAX_CANDIDATES:
+            yield from ((place, right) for of_day, first, last in near for _, right in of_day[first:last])
 
 
 def _arriving(out: TransferLeg, currency: str) -> tuple[Decimal | None, Decimal | None]:
@@ -115,8 +127,13 @@ def could_be_one(out: Booked, into: Booked) -> bool:
 def _is_likely(out: TransferLeg, into: TransferLeg) -> bool:
     """Return whether a leg names the other account, and the amounts can be those of one transfer."""
     most = MAX_DAYS_NAMED if name_each_other(out, into) else MAX_DAYS
-    is_named = names(out, into) or names(into, out)
+    is_named = either_names(out, into) or _calls_it_by_name(out, into) or _calls_it_by_name(into, out)
     return is_named and days_between(out, into) <= most and could_be_one(out, into)
+
+
+def _calls_it_by_name(leg: TransferLeg, other: TransferLeg) -> bool:
+    """Return whether a leg is called a transfer and says the name of the other account, which alone may be any word."""
+    return tells(leg) and names_by_word(leg, other)
 
 
 def _is_possible(out: TransferLeg, into: TransferLeg) -> bool:
@@ -129,8 +146,23 @@ def _is_possible(out: TransferLeg, into: TransferLeg) -> bool:
     moves = any(said) and all(says or is_labelled(leg) for says, leg in zip(said, legs, strict=True))
     if not moves or days_between(out, into) > 1 or any(leg.counterparty_account is not None for leg in legs):
         return False
+    if _are_for_different_things(out, into):
+        return False
     unlisted = out.currency != into.currency and rough_gap(out, into) is None and missing_share(out, into) is None
     return not unlisted and _fits_roughly(out, into, _MAX_FEE_SHARE_BY_WORDS, _MAX_ROUGH_GAP_BY_WORDS)
+
+
+def _are_for_different_things(one: TransferLeg, other: TransferLeg) -> bool:
+    """Return whether each leg says what it is for, or with whom, and none of it is what the other says."""
+    said = [_said_besides(leg, {one.name, other.name, one.currency, other.currency}) for leg in (one, other)]
+    return all(said) and said[0].isdisjoint(said[1])
+
+
+def _said_besides(leg: TransferLeg, either: AbstractSet[str]) -> set[str]:
+    """Return the words of a leg that say more than that money moves; `either`: what the accounts are called."""
+    own = {word for name in either for word in _WORD.findall(name.casefold())}
+    words = (word for word in _WORD.findall(leg.words.casefold()) if not _SAYS_NO_MORE.fullmatch(word))
+    return {*words} - own
 
 
 def _fits_roughly(out: Booked, into: Booked, most_missing: Decimal, most_off: Decimal) -> bool:

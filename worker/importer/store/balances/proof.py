@@ -111,9 +111,10 @@ _PROVEN = text(
       coalesce(bool_or(later AND from_on IS NOT NULL AND reason IN ('{BALANCES}', '{EQUAL_ROWS}'))
         OR bool_or(later AND reason = '{EQUAL_DAYS}') AND NOT bool_or(later AND reason IN {NOT_COUNTED}), FALSE)
         AS opening_day_counted,
-      coalesce(bool_or(rests_on = '{OTHER_AMOUNT_OWED}'), FALSE) AS was_owed,
+      coalesce((array_agg(rests_on ORDER BY id DESC) FILTER (
+        WHERE rests_on IN ('{OTHER_AMOUNT_OWED}', 'other_balance')))[1] = '{OTHER_AMOUNT_OWED}', FALSE) AS was_owed,
       array_agg(DISTINCT coalesce(difference, 0)) FILTER (WHERE explanation = '{DAYS_NOT_COUNTED}') AS lagged_by
-    FROM (SELECT p.balance_proof ->> 'rests_on' AS rests_on,
+    FROM (SELECT p.id, p.balance_proof ->> 'rests_on' AS rests_on,
         p.balance_proof #>> '{{explanation,code}}' AS explanation,
         (p.balance_proof ->> 'difference')::numeric AS difference,
         p.balance_proof ->> 'result' AS result, p.balance_proof ->> 'reason' AS reason,

@@ -12,7 +12,7 @@ from worker.importer.decide.reasons import Reason
 from worker.importer.decide.stored_row import ExpenseState, StoredRow
 from worker.importer.store.expenses.answered_legs import give_as_left
 from worker.importer.store.expenses.rows import delete_expenses
-from worker.importer.store.expenses.transfer_costs import delete_costs
+from worker.importer.store.expenses.transfer_costs import costs_written
 from worker.importer.store.rows.bulk import array_text
 from worker.importer.store.rows.load import lock_expenses
 
@@ -29,9 +29,10 @@ _IMAGE = """jsonb_build_object(
         'amount', w.base_amount::text, 'currency', w.base_currency, 'expense_type', w.base_type,
         'notes', w.base_notes, 'spent_on', w.base_spent_on, 'category_id', NULL)),
     'expense_id', w.expense_id,
-    'expense', CASE WHEN e.id IS NOT NULL THEN jsonb_build_object(
-      'amount', e.amount::text, 'currency', e.currency, 'expense_type', e.expense_type, 'notes', e.notes,
-      'spent_on', e.spent_at, 'category_id', e.category_id) END)"""
+    'expense', CASE WHEN w.expense_state <> 'transfer' THEN x.image END)
+    || CASE WHEN w.expense_state = 'transfer' AND coalesce(w.base_cost, x.image) IS NOT NULL
+      THEN jsonb_build_object('cost', jsonb_build_object('said', coalesce(w.base_cost, x.image), 'expense', x.image))
+      ELSE '{}' END"""
 _GIVE = text(
     f"""WITH wanted AS MATERIALIZED (
       SELECT t.*, nextval(pg_get_serial_sequence('expenses', 'id')) AS new_expense_id FROM bank_transactions t
@@ -39,7 +40,11 @@ _GIVE = text(
         AND t.base_amount IS NOT NULL AND t.state <> 'removed' ORDER BY t.id
     ), noted AS (
       INSERT INTO bank_transaction_changes (run_id, transaction_id, decision, reason, before_image)
-      SELECT :run_id, w.id, 'updated', :reason, {_IMAGE} FROM wanted w LEFT JOIN expenses e ON e.id = w.expense_id
+      SELECT :run_id, w.id, 'updated', :reason, {_IMAGE}
+      FROM wanted w LEFT JOIN expenses e ON e.id = w.expense_id
+      LEFT JOIN LATERAL (SELECT CASE WHEN e.id IS NOT NULL THEN jsonb_build_object(
+        'amount', e.amount::text, 'currency', e.currency, 'expense_type', e.expense_type, 'notes', e.notes,
+        'spent_on', e.spent_at, 'category_id', e.category_id) END AS image) x ON TRUE
     ), written AS (
       INSERT INTO expenses (id, user_id, amount, currency, expense_type, notes, spent_at)
       SELECT new_expense_id, :user_id, base_amount, base_currency, base_type, base_notes, base_spent_on FROM wanted
@@ -68,15 +73,16 @@ def give_expenses(
     if not ids:
         return set()
     lock_expenses(session, ids)
-    as_left, months = set[int](), set[str]()
+    costs, as_left, months = list[int | None](), set[int](), set[str]()
     if ExpenseState.TRANSFER in states:
-        months = delete_costs(session, ids, run_id)
-        as_left, changed = give_as_left(session, ids, reason, run_id)
-        months |= changed
+        costs = costs_written(session, ids)
+        as_left, months = give_as_left(session, ids, reason, run_id)
     values = {"ids": array_text(set(ids) - as_left), "states": array_text(states), "user_id": user_id, "run_id": run_id}
     given = session.execute(_GIVE, values | {"reason": reason}).all()
     expense_ids = [row.expense_id for row in given]
     outbox.record_expenses(session, event_type="expense.created", expense_ids=expense_ids, run_id=run_id)
+    # Last, because the history of the rows keeps what the user made of them.
+    months |= delete_expenses(session, costs, run_id)
     return months | {row.month for row in given}
 
 

@@ -13,7 +13,7 @@ from worker.importer.decide.decisions import RowChange
 from worker.importer.decide.plan import Plan
 from worker.importer.decide.read.line import Line
 from worker.importer.decide.reasons import Decision, Reason
-from worker.importer.decide.stored_row import ExpenseFields, StoredRow
+from worker.importer.decide.stored_row import ExpenseFields, StoredRow, TransferCost
 from worker.importer.store.rows.bulk import insert_values
 
 _TABLE = "bank_transaction_changes"
@@ -92,6 +92,7 @@ def before_image(known: StoredRow) -> dict[str, Any]:
         },
         "expense_id": known.expense_id,
         "expense": expense_to_json(known.expense, known.category_id),
+        **({} if known.cost is None else {"cost": _cost_to_json(known.cost)}),
     }
 
 
@@ -101,6 +102,23 @@ def expense_to_json(expense: ExpenseFields | None, category_id: int | None) -> d
         return None
     written = {"amount": str(expense.amount), "spent_on": expense.spent_on.isoformat(), "category_id": category_id}
     return expense._asdict() | written
+
+
+def _cost_to_json(cost: TransferCost) -> dict[str, Any]:
+    return {
+        "said": expense_to_json(cost.said, None),
+        "expense": expense_to_json(cost.expense, cost.category_id),
+    }
+
+
+def cost_from_json(image: Mapping[str, Any]) -> TransferCost:
+    """Return what a before-image holds of what a transfer cost."""
+    expense = image["expense"]
+    return TransferCost(
+        said=expense_from_json(image["said"]),
+        expense=None if expense is None else expense_from_json(expense),
+        category_id=None if expense is None else expense["category_id"],
+    )
 
 
 def expense_from_json(image: Mapping[str, Any]) -> ExpenseFields:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from worker.importer.decide.read.clean_text import id_text
 from worker.importer.decide.row_days import RowDays
 from worker.importer.decide.slice_matches import RowsInFull, SliceMatches
-from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State, StoredRow
+from worker.importer.decide.stored_row import ExpenseFields, ExpenseState, State, StoredRow, TransferCost
 from worker.importer.store.rows.bulk import array_text
 from worker.importer.store.rows.changes import expense_from_json
 from worker.importer.store.rows.keys import stored_identities
@@ -33,7 +33,7 @@ _IN_FULL = text(
     """SELECT t.id, t.identity, t.external_id, t.content_key, t.occurrence, t.fingerprint, t.state, t.stated_on,
         t.effective_on, t.value_on, t.transaction_on, t.amount, t.currency, t.description, t.counterparty, t.reference,
         extract(day FROM now() - t.absent_since_at)::int AS absent_days, t.expense_id, t.expense_state,
-        t.base_amount, t.base_currency, t.base_type, t.base_notes, t.base_spent_on,
+        t.base_amount, t.base_currency, t.base_type, t.base_notes, t.base_spent_on, t.base_cost,
         e.amount AS expense_amount, e.currency AS expense_currency, e.expense_type, e.notes, e.spent_at, e.category_id,
         former.expense AS former_expense, former.state AS former_state, kept.id AS kept_expense_id,
         category.id AS former_category_id,
@@ -163,13 +163,7 @@ def _stored_row(row: Row[Any], kept_expense_id: int | None) -> StoredRow:
     is_leg = row.expense_state == ExpenseState.TRANSFER
     expense, category_id = None, None if is_leg else row.category_id
     if row.expense_id is not None and not is_leg:
-        expense = ExpenseFields(
-            amount=row.expense_amount,
-            currency=row.expense_currency,
-            expense_type=row.expense_type,
-            notes=row.notes,
-            spent_on=row.spent_at,
-        )
+        expense = _expense(row)
     elif row.former_expense:
         expense, category_id = expense_from_json(row.former_expense), row.former_category_id
     return StoredRow(
@@ -184,7 +178,24 @@ def _stored_row(row: Row[Any], kept_expense_id: int | None) -> StoredRow:
         category_id=category_id,
         former_state=State(row.former_state) if row.former_state else None,
         kept_expense_id=kept_expense_id,
+        cost=_cost(row) if is_leg else None,
         **{name: getattr(row, name) for name in _AS_STORED},
+    )
+
+
+def _cost(row: Row[Any]) -> TransferCost | None:
+    expense = None if row.expense_id is None else _expense(row)
+    said = expense if row.base_cost is None else expense_from_json(row.base_cost)
+    return None if said is None else TransferCost(said, expense, row.category_id)
+
+
+def _expense(row: Row[Any]) -> ExpenseFields:
+    return ExpenseFields(
+        amount=row.expense_amount,
+        currency=row.expense_currency,
+        expense_type=row.expense_type,
+        notes=row.notes,
+        spent_on=row.spent_at,
     )
 
 

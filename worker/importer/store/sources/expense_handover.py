@@ -77,7 +77,8 @@ _TAKE = text(
     """UPDATE bank_transactions n SET expense_id = v.expense_id, expense_state = v.state, twin_id = NULL,
       transfer_peer_id = v.peer_id, base_amount = o.base_amount, base_currency = o.base_currency,
       base_type = o.base_type, base_notes = o.base_notes, base_spent_on = o.base_spent_on,
-      base_category_id = o.base_category_id, last_run_id = coalesce(:run_id, n.last_run_id)
+      base_category_id = o.base_category_id, base_cost = o.base_cost,
+      last_run_id = coalesce(:run_id, n.last_run_id)
     FROM unnest(CAST(:old_ids AS bigint[]), CAST(:new_ids AS bigint[]), CAST(:expense_ids AS bigint[]),
       CAST(:states AS text[]), CAST(:peer_ids AS bigint[])) v(old_id, new_id, expense_id, state, peer_id)
     JOIN bank_transactions o ON o.id = v.old_id WHERE n.id = v.new_id"""

@@ -23,7 +23,7 @@ from worker.importer.store.sources.expense_handover import let_follow
 
 _COLUMNS = (
     "state", "expense_id", "expense_state", "twin_id", "transfer_peer_id", "absent_since_at", "base_category_id",
-    *BASE_COLUMNS,
+    "base_cost", *BASE_COLUMNS,
 )  # fmt: skip
 """The columns of a row of the bank that an answer changes, besides those that say when and by which run."""
 

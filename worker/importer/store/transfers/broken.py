@@ -11,7 +11,8 @@ from worker.importer.decide.reasons import Reason
 from worker.importer.decide.stored_row import ExpenseState
 from worker.importer.store.expenses.answered_legs import keep_of_gone
 from worker.importer.store.expenses.own_expenses import give_expenses
-from worker.importer.store.expenses.transfer_costs import delete_costs
+from worker.importer.store.expenses.rows import delete_expenses
+from worker.importer.store.expenses.transfer_costs import costs_written
 
 _RELEASED = text(
     """WITH broken AS (
@@ -38,9 +39,8 @@ def release_legs(session: Session, changes: Sequence[RowChange], *, user_id: int
         return set()
     alone = list(session.execute(_RELEASED, {"ids": broken}).scalars())
     of_legs = [c for c in changes if c.known.id in broken and c.known.expense_state == ExpenseState.TRANSFER]
-    costly = [c.known.id for c in of_legs if c.known.expense_id is not None]
-    months = delete_costs(session, costly, run_id) if costly else set()
     zero = [c.known.id for c in of_legs if c.line is not None and not c.line.amount]
+    months = delete_expenses(session, costs_written(session, zero), run_id) if zero else set()
     months |= keep_of_gone(session, [*zero, *(c.known.id for c in of_legs if c.line is None)], run_id)
     session.execute(_HAS_NO_EXPENSE, {"ids": zero})
     alone += [c.known.id for c in of_legs if c.line is not None and c.line.amount]

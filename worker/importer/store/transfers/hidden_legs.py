@@ -10,13 +10,13 @@ from worker.importer.decide.expenses.from_line import month
 from worker.importer.decide.reasons import Decision, Reason
 from worker.importer.decide.stored_row import ExpenseState, StoredRow
 from worker.importer.decide.transfers.evidence import TransferLeg
-from worker.importer.decide.transfers.money_moved import asked_because, cost_of, is_equal
+from worker.importer.decide.transfers.money_moved import asked_because, costs_of, is_equal
 from worker.importer.store.expenses.own_expenses import give_expenses
 from worker.importer.store.expenses.rows import delete_expenses
-from worker.importer.store.expenses.transfer_costs import write_cost
+from worker.importer.store.expenses.transfer_costs import write_costs
 from worker.importer.store.rows.changes import record_without_line
 from worker.importer.store.rows.load import load_in_full
-from worker.importer.store.suggestions.ask import suggest
+from worker.importer.store.suggestions.ask import RowPair, suggest
 from worker.importer.store.transfers.legs import load_legs
 from worker.importer.store.write_target import WriteTarget
 
@@ -24,9 +24,10 @@ _PAIR = text(
     "UPDATE bank_transactions SET transfer_peer_id = CASE id WHEN :one THEN CAST(:other AS bigint)"
     " ELSE CAST(:one AS bigint) END, last_run_id = :run_id WHERE id IN (:one, :other)"
 )
+_PART = text("UPDATE bank_transactions SET transfer_peer_id = NULL, last_run_id = :run_id WHERE id = ANY(:ids)")
 _HIDE = text(
-    "UPDATE bank_transactions SET expense_id = NULL, expense_state = 'transfer', last_run_id = :run_id"
-    " WHERE id = ANY(:ids)"
+    "UPDATE bank_transactions SET expense_id = NULL, expense_state = 'transfer', base_cost = NULL,"
+    " last_run_id = :run_id WHERE id = ANY(:ids)"
 )
 # A transfer is one thing: both legs are shown, or neither is. Where one connection hides it, both do.
 _BOTH_SHOW = """NOT EXISTS (SELECT FROM bank_transactions l JOIN bank_connection_accounts s ON s.id = l.account_id
@@ -39,7 +40,8 @@ _HAS_PAIRS = text(
 _PAIRS = """SELECT t.id, p.id AS peer_id FROM bank_transactions t JOIN bank_transactions p ON p.id = t.transfer_peer_id
     WHERE t.account_id = :account_id AND t.transfer_peer_id IS NOT NULL"""
 _SHOWN = text(
-    f"""{_PAIRS} AND t.expense_state = 'own' AND p.expense_state = 'own' AND NOT {_BOTH_SHOW.format("t.id", "p.id")}
+    f"""{_PAIRS} AND t.expense_state IN ('own', 'linked') AND p.expense_state IN ('own', 'linked')
+    AND NOT {_BOTH_SHOW.format("t.id", "p.id")}
     ORDER BY t.id"""
 )
 # The connection of the account is asked first: where it hides transfers, as most do, no pair is looked at.
@@ -83,14 +85,20 @@ def _show_hidden_legs(session: Session, target: WriteTarget) -> set[str]:
 
 
 def _hide_shown_legs(session: Session, target: WriteTarget) -> set[str]:
-    """Hide the pairs of the account that were shown until `transfers` changed; what the user made their own stays."""
+    """Hide the pairs of the account that were shown until `transfers` changed.
+
+    Where the user has made one of them their own, they are asked, as about a pair that is found.
+    """
     months: set[str] = set()
     for pair in session.execute(_SHOWN, {"account_id": target.account_id}).all():
         in_full = load_in_full(session, (pair.id, pair.peer_id))
+        out, into = load_legs(session, in_full)
         if any(_touched(row) for row in in_full.values()):
+            session.execute(_PART, {"ids": list(in_full), "run_id": target.run_id})
+            _ask(session, target, [(out.id, into.id, asked_because(out, into))])
             continue
         record_without_line(session, in_full.values(), target.run_id, Decision.UPDATED, Reason.TRANSFER_HIDDEN)
-        months |= _hide_legs(session, target, in_full, *load_legs(session, in_full))
+        months |= _hide_legs(session, target, in_full, out, into)
     return months
 
 
@@ -101,8 +109,10 @@ def _hide_legs(
     keepers = [row.id for row in in_full.values() if not row.deleted_by_user]
     session.execute(_HIDE, {"ids": keepers, "run_id": target.run_id})
     delete_expenses(session, (row.expense_id for row in in_full.values()), target.run_id)
-    write_cost(session, out.id, cost_of(out, into), target.run_id)
-    return {month(row.expense) for row in in_full.values() if row.expense is not None}
+    months = {month(row.expense) for row in in_full.values() if row.expense is not None}
+    if not any(costs_of(out, into)):
+        return months
+    return months | write_costs(session, out, into, user_id=target.user_id, run_id=target.run_id)
 
 
 def _touched(row: StoredRow) -> bool:
@@ -112,7 +122,10 @@ def _touched(row: StoredRow) -> bool:
 
 def ask_about_legs(session: Session, target: WriteTarget, matches: Iterable[Match[TransferLeg, TransferLeg]]) -> None:
     """Ask the user whether pairs of rows are transfers."""
-    pairs = ((match.left.id, match.right.id, _asked_because(match)) for match in matches)
+    _ask(session, target, ((match.left.id, match.right.id, _asked_because(match)) for match in matches))
+
+
+def _ask(session: Session, target: WriteTarget, pairs: Iterable[RowPair]) -> None:
     suggest(session, target.user_id, target.run_id, "transfer", pairs)
 
 
