@@ -161,11 +161,18 @@ def _original(leg: Booked) -> Money | None:
     return Money(abs(amount), currency.strip().upper()) if amount and currency else None
 
 
+def sent_abroad(leg: Booked, currency: str) -> list[Decimal]:
+    """Return what a row states of how much it moved is in another currency: as an amount, or by a rate either way."""
+    original, rate = _original(leg), stated_money(leg.stated_amounts, "exchange_rate")
+    by_rate = [abs(leg.amount) * rate, abs(leg.amount) / rate] if rate and rate > 0 else []
+    return [original.amount, *by_rate] if original is not None and original.currency == currency else by_rate
+
+
 def _by_rate(leg: Booked, other: Booked) -> bool:
     """Return whether a row's rate makes its amount that of the other; banks state a rate in either direction."""
     rate = stated_money(leg.stated_amounts, "exchange_rate")
-    if not rate or rate < 0 or leg.currency == other.currency or _original(leg) is not None:
+    if not rate or leg.currency == other.currency or _original(leg) is not None:
         return False
     unit = Decimal(1).scaleb(-MINOR_UNITS.get(other.currency, 2))
-    there = (abs(leg.amount) * rate, abs(leg.amount) / rate)
+    there = sent_abroad(leg, other.currency)
     return abs(other.amount) in {amount.quantize(unit, rounding=ROUND_HALF_UP) for amount in there}

@@ -29,8 +29,8 @@ from worker.importer.decide.transfers.money_moved import (
     asked_because,
     missing_share,
     rough_gap,
+    sent_abroad,
     state_each_other,
-    states_more,
     states_the_same,
 )
 from worker.importer.decide.transfers.rough_rates import rough_rate
@@ -81,9 +81,9 @@ def match_unequal(
     rounds.settle(rounds.near, state_each_other, Reason.STATES_THE_AMOUNT)
     certain = list(matching.matches)
     suggestions = rounds.ask()
-    fitting = rounds.to_ask(rounds.fitting(pairs))
-    named = [pair for pair in fitting if _is_likely(*matching.items(pair))]
-    said = [pair for pair in fitting if _is_possible(*matching.items(pair))]
+    free = rounds.to_ask(pairs)
+    named = rounds.fitting(pair for pair in free if _is_likely(*matching.items(pair)))
+    said = rounds.fitting(pair for pair in free if _is_possible(*matching.items(pair)))
     suggestions += matching.choose([*named, *matching.free(unambiguous(said))], _rate)
     return TransferMatches(certain=certain, suggestions=suggestions)
 
@@ -115,8 +115,12 @@ def _arriving(out: TransferLeg, currency: str) -> tuple[Decimal | None, Decimal 
     left = abs(out.amount)
     if currency == out.currency:
         return left * (1 - MAX_FEE_SHARE), left
-    rate = None if states_more(out) else rough_rate(out.currency, currency)
-    return (None, None) if rate is None else (left * rate / _MAX_ROUGH_GAP, left * rate * _MAX_ROUGH_GAP)
+    rate = rough_rate(out.currency, currency)
+    if rate is None:
+        return None, None
+    sent = sent_abroad(out, currency)
+    least, most = min([left * rate / _MAX_ROUGH_GAP, *sent]), max([left * rate * _MAX_ROUGH_GAP, *sent])
+    return least * (1 - MAX_FEE_SHARE), most + 1
 
 
 def could_be_one(out: Booked, into: Booked) -> bool:
@@ -126,9 +130,11 @@ def could_be_one(out: Booked, into: Booked) -> bool:
 
 def _is_likely(out: TransferLeg, into: TransferLeg) -> bool:
     """Return whether a leg names the other account, and the amounts can be those of one transfer."""
+    if not could_be_one(out, into):
+        return False
     most = MAX_DAYS_NAMED if name_each_other(out, into) else MAX_DAYS
     is_named = either_names(out, into) or _calls_it_by_name(out, into) or _calls_it_by_name(into, out)
-    return is_named and days_between(out, into) <= most and could_be_one(out, into)
+    return is_named and days_between(out, into) <= most
 
 
 def _calls_it_by_name(leg: TransferLeg, other: TransferLeg) -> bool:

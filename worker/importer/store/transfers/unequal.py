@@ -22,13 +22,14 @@ from worker.importer.decide.transfers.evidence import (
 )
 from worker.importer.decide.transfers.money_moved import STATED_NAMES, states_more
 from worker.importer.decide.transfers.rounds import MAX_DAYS_NAMED
-from worker.importer.decide.transfers.unequal import MAX_FEE_SHARE, MOVING_WORDS, match_unequal
+from worker.importer.decide.transfers.unequal import MOVING_WORDS, match_unequal
 from worker.importer.store.rows.bulk import array_text
 from worker.importer.store.transfers.hidden_legs import ask_about_legs, pair_legs
 from worker.importer.store.transfers.legs import LEG, MAY_BE_LEG, OwnAccount, days_around, load_asked, read_leg
 from worker.importer.store.write_target import WriteTarget
 
-_RIVALS = timedelta(days=2 * MAX_DAYS_NAMED)
+_NEAR = timedelta(days=MAX_DAYS_NAMED)
+_RIVALS = 2 * _NEAR
 """What is so far from the new rows is no other candidate for their other legs."""
 
 # A row that states the number of a third party pays that one.
@@ -41,15 +42,10 @@ _TELLING = text(
         OR upper(replace(t.counterparty_account, ' ', '')) = ANY(CAST(:numbers AS text[]))
         OR concat_ws(' ', t.counterparty, t.description, t.counterparty_account) ~* :own)"""
 )
+# All of the days, because of pairs there are too many: `match_unequal` finds those of fitting amounts.
 _OTHER_LEGS = text(
-    f"""{LEG} JOIN (
-        SELECT o.currency, o.amount, o.effective_on, v.account_id
-        FROM unnest(CAST(:ids AS bigint[]), CAST(:account_ids AS bigint[])) v(id, account_id)
-        JOIN bank_transactions o ON o.id = v.id
-      ) n ON n.account_id = t.account_id AND t.effective_on BETWEEN n.effective_on - :days AND n.effective_on + :days
-      AND t.amount * n.amount < 0 AND (t.currency <> n.currency
-        OR abs(t.amount + n.amount) <= greatest(abs(t.amount), abs(n.amount)) * :fee_share)
-    WHERE {MAY_BE_LEG}"""  # noqa: S608 - constants
+    f"""{LEG} WHERE t.account_id = :account_id AND {MAY_BE_LEG} AND t.amount <> 0
+      AND t.effective_on BETWEEN :from_on AND :to_on"""
 )
 
 
@@ -90,18 +86,13 @@ def pair_unequal_legs(
 
 def _other_legs(session: Session, telling: Sequence[TransferLeg], accounts: Sequence[OwnAccount]) -> list[TransferLeg]:
     """Return rows near those that tell of a transfer, of the accounts that they name or, by an amount, may mean."""
-    pairs = [
-        (leg.id, account.id)
-        for leg in telling
-        for account in accounts
-        if account.id != leg.account_id and (states_more(leg) or names(leg, account))
-    ]
-    if not pairs:
-        return []
-    values: dict[str, object] = {"ids": array_text(one for one, _ in pairs)}
-    values |= {"account_ids": array_text(account_id for _, account_id in pairs)}
-    values |= {"days": MAX_DAYS_NAMED, "fee_share": MAX_FEE_SHARE}
-    return [read_leg(row) for row in session.execute(_OTHER_LEGS, values)]
+    found: list[TransferLeg] = []
+    for account in accounts:
+        days = [leg.on for leg in telling if leg.account_id != account.id and (states_more(leg) or names(leg, account))]
+        if days:
+            values = days_around(days, _NEAR) | {"account_id": account.id}
+            found += map(read_leg, session.execute(_OTHER_LEGS, values))
+    return found
 
 
 def _own_names(accounts: Iterable[OwnAccount]) -> str | None:
