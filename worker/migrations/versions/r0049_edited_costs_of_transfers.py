@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "r0048"
-down_revision = "r0047"
+revision = "r0049"
+down_revision = "r0048"
 
 
 def upgrade() -> None:
