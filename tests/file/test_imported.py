@@ -188,6 +188,14 @@ def test_the_payments_of_a_notification_replace_the_line_of_the_statement_in_wha
     assert sorted(drop_folder.amounts()) == ["-100.00", "-200.00", "-7.00"]
 
 
+def test_an_entry_of_a_notification_without_payments_waits_for_its_statement_as_others_do(drop_folder):
+    drop_folder.drop("b.xml", statement(entry("300.00"), kind="Ntfctn", namespace="camt.054.001.04"))
+    assert (drop_folder.refresh().code, drop_folder.amounts()) == ("statement_missing", [])
+    drop_folder.drop("a.xml", statement(entry("300.00")))
+    assert (drop_folder.refresh().code, drop_folder.amounts()) == ("ok", ["-300.00"])
+    assert (drop_folder.run().code, drop_folder.amounts()) == ("nothing_new", ["-300.00"])
+
+
 def test_details_that_do_not_add_up_or_belong_to_another_entry_change_no_money(drop_folder):
     drop_folder.drop("a.xml", BOOKED)
     drop_folder.drop("b.xml", notification("100.00", "100.00"))

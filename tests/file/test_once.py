@@ -5,6 +5,7 @@ That each row is imported once is shown in `test_imported` and `test_edited_file
 
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from tests.file.camt.test_statements import IBAN, entry, statement
 from tests.file.ofx.test_statements import bank, row
 from tests.file.reader import connector, read, since
+from tests.importer.decide.test_growth import MOST_GROWTH, calls_of
 from worker.connectors.base import Window
 from worker.connectors.errors import AccountNotFoundError
 from worker.connectors.file.statement.joined_windows import join_windows
@@ -70,6 +72,19 @@ def test_files_that_tell_the_same_days_are_a_delivery_each(tmp_path):
     assert deliveries(bank, bank.refresh(since(account, None))) == [[1, 2, 3, 5], [2, 2, 3, 7], [7, 8]]
     stated = bank.get_transactions(account.external_id, date(2026, 1, 3), date(2026, 1, 7))
     assert deliveries(bank, stated) == [[3, 5], [3, 7], [7]]
+
+
+def test_twice_the_files_that_tell_the_same_days_are_about_twice_the_work(tmp_path):
+    work = []
+    for number in (30, 60):
+        place = tmp_path / str(number)
+        place.mkdir()
+        for file in range(number):
+            (place / f"{file:02}.csv").write_text(f"{WITH_BALANCE}2026-01-15,Coffee {file},-1.00,{9 - file}.00\n")
+        bank = connector(place)
+        [account] = bank.list_accounts()
+        work.append(partial(lambda bank, account: deliveries(bank, bank.refresh(since(account, None))), bank, account))
+    assert calls_of(work[1]) < MOST_GROWTH * calls_of(work[0])
 
 
 def test_a_refresh_reads_new_and_changed_files_only(tmp_path):

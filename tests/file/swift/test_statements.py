@@ -162,3 +162,24 @@ def test_a_doubt_about_a_number_is_said_once(swift):
     pages = GERMAN.replace("37040044/0532013000", "DE89370400440532013009")
     warnings = swift(pages + pages.replace("C260131EUR1000,00", "C260202EUR1182,50")).warnings
     assert sum("check digits" in warning for warning in warnings) == 1
+
+
+INTERIM = (
+    ":20:X\n:25:12345678\n:28C:1\n:34F:EUR0,00\n:13D:2601131200+0100\n:61:2601130113D20,00NMSCNONREF\n"
+    ":61:2601130113C5,00NMSCNONREF\n:61:2601130113RC1,00NMSCNONREF\n:90D:{}\n:90C:{}\n-\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("paid", "received", "said"),
+    [
+        ("2EUR21,00", "1EUR5,00", []),
+        ("00002EUR21,", "1EUR5,00", []),
+        ("3EUR21,00", "1EUR5,00", ["says 3 debits and holds 2"]),
+        ("2EUR21,00", "1EUR1.005,00", ["says credits of 1005.00, they sum to 5.00"]),
+    ],
+)
+def test_lines_of_an_interim_report_are_compared_with_the_numbers_and_sums_it_states(swift, paid, received, said):
+    found = swift(INTERIM.format(paid, received))
+    told = [warning.partition("the statement ")[2] for warning in found.warnings if "the statement says" in warning]
+    assert (len(found.rows), told) == (3, said)

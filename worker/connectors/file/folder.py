@@ -234,7 +234,8 @@ class Folder:
         for file in self.files if entries else ():
             if file.summary.notified:
                 for event in self.events(file):
-                    if isinstance(event, Details) and event.entry.id in entries and key in {None, event.entry.account}:
+                    of_account = isinstance(event, Details) and key in {None, event.entry.account}
+                    if of_account and event.payments and event.entry.id in entries:
                         found[entries[event.entry.id]] = event.payments
         return found
 

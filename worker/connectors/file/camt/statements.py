@@ -186,13 +186,11 @@ class _CamtReader(StatementReader):
     def _notice(self, statement: OpenStatement, entry: CamtEntry) -> Iterator[Event]:
         """Yield an entry of a notification: its payments, if it lists any, for the statement that books it."""
         self.parts.use(Part.LEFT_OUT, entry.node.size)
-        if not lists_payments(entry.node):
-            yield Skipped(line=entry.node.line, reason="an entry of a notification, without details")
-            return
         self._notified += 1
         messages = frozenset(text for text in (self._message, statement.message) if text)
         reference = entry_reference(entry.node, whole_transaction(entry), messages)
-        yield Details(line=entry.node.line, entry=reference, payments=tuple(entry_transactions(entry)))
+        payments = entry_transactions(entry) if lists_payments(entry.node) else ()
+        yield Details(line=entry.node.line, entry=reference, payments=tuple(payments))
 
     def _end(self) -> Iterator[Event]:
         statement, self._statement = self._statement, None

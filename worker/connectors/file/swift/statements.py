@@ -20,6 +20,7 @@ from worker.connectors.file.statement.events import Closed, Event, Note, Opened,
 from worker.connectors.file.statement.reader import StatementReader
 from worker.connectors.file.swift.fields import CUT, LOST_LINE, SwiftField, split_fields
 from worker.connectors.file.swift.line_heads import stated_balance
+from worker.connectors.file.swift.totals import LineTotals
 from worker.connectors.file.swift.transactions import read_group
 
 _CODED_TEXT = re.compile(r"\d{3}[?>~<^@|]\d{2}")
@@ -52,6 +53,7 @@ class _Statement:
     final: bool = False
     available: StatedBalance | None = None
     group: list[SwiftField] = field(default_factory=list)
+    totals: LineTotals = field(default_factory=LineTotals)
 
 
 class SwiftReader(StatementReader):
@@ -148,12 +150,18 @@ class SwiftReader(StatementReader):
         elif tag in {"28", "28C"}:
             yield from self._page(item)
         elif tag[:2] in {"34", "90"} and statement.opening is None:
-            statement.interim = True
-            statement.currency = statement.currency or _first_currency(item.text)
+            yield from self._take_interim(statement, item)
         if tag[:2] in {"20", "21", "13", "25", "28", "34", "65", "86", "90", "94", "NS"}:
             self.parts.use(Part.BALANCE if tag[:2] in {"65", "90"} else Part.HEADER)
         else:
             yield self.remark(item.line, f"field :{tag}: is not known", item.text, pieces=1)
+
+    def _take_interim(self, statement: _Statement, item: SwiftField) -> Iterator[Event]:
+        """Read a field that only an MT942 has, of which each line is counted."""
+        statement.interim = True
+        statement.currency = statement.currency or _first_currency(item.text)
+        for difference in statement.totals.differences(item):
+            yield self.remark(item.line, difference)
 
     def _page(self, item: SwiftField) -> Iterator[Event]:
         """Compare the number of a page, `statement/page`, with that of the page before it."""
@@ -201,7 +209,9 @@ class SwiftReader(StatementReader):
             return
         account, opening = self._account(statement)
         yield from opening
-        yield self.counted(read_group(group, account, pending=statement.interim), len(group))
+        event = read_group(group, account, pending=statement.interim)
+        statement.totals.count(event)
+        yield self.counted(event, len(group))
 
     def _account(self, statement: _Statement) -> tuple[Account, list[Event]]:
         """Return the statement's account, and its opening event the first time."""
