@@ -234,8 +234,9 @@ class Folder:
         for file in self.files if entries else ():
             if file.summary.notified:
                 for event in self.events(file):
-                    of_account = isinstance(event, Details) and key in {None, event.entry.account}
-                    if of_account and event.payments and event.entry.id in entries:
+                    if not isinstance(event, Details) or key not in {None, event.entry.account}:
+                        continue
+                    if event.payments and event.entry.id in entries:
                         found[entries[event.entry.id]] = event.payments
         return found
 

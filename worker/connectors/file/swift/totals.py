@@ -1,7 +1,7 @@
 """Compares the lines of an MT942 with the numbers and sums that it states about them. Pure."""
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -19,7 +19,7 @@ class LineTotals:
     """Number and sum of the lines of one statement."""
 
     _numbers: Counter[str] = field(default_factory=Counter)
-    _sums: Counter[str] = field(default_factory=Counter)
+    _sums: defaultdict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     _unread: int = 0
 
     def count(self, event: Event) -> None:
@@ -36,7 +36,7 @@ class LineTotals:
         found = _STATED.match(item.text.strip())
         if found is None or item.tag not in _KINDS or self._unread:
             return
-        kind, number, made = _KINDS[item.tag], self._numbers[item.tag], Decimal(self._sums[item.tag])
+        kind, number, made = _KINDS[item.tag], self._numbers[item.tag], self._sums[item.tag]
         if int(found[1]) != number:
             yield f"the statement says {int(found[1])} {kind} and holds {number}"
         stated = money_in(found[2].replace(".", "").replace(",", "."))
