@@ -183,3 +183,9 @@ def test_lines_of_an_interim_report_are_compared_with_the_numbers_and_sums_it_st
     found = swift(INTERIM.format(paid, received))
     told = [warning.partition("the statement ")[2] for warning in found.warnings if "the statement says" in warning]
     assert (len(found.rows), told) == (3, said)
+
+
+@pytest.mark.parametrize("tag", [":6>:", ":61000:", ":6", "x61:", ":"])
+def test_a_line_whose_tag_is_damaged_is_no_text_of_the_line_before_it(swift, tag):
+    found = swift(INTERIM.partition(":90D")[0].replace(":61:2601130113C", f":86:Shop\n{tag}2601130113C"))
+    assert ([row.amount for row in found.rows], len(found.rejected)) == ([Decimal(-20), Decimal(-1)], 1)

@@ -18,7 +18,9 @@ _ENDS = "\r\n\x03\x00\x1a"
 # Envelope: header blocks whole, the beginning and the end of the text block, what follows it.
 _BLOCK = re.compile(r"\{[1235]:(?:[^{}]|\{[^{}]*\})*\}|\{4:|^-\}|\{[1235]:.*")
 # What the first line of a `:61:` looks like when its own tag was damaged.
-_LOST = re.compile(r"(?i)^:?\w{0,3}:?\s?\d{6}(?:\d{4})?[RE]?[DC][A-Z]?\d{1,12},\d{0,2}(?:[NSF][A-Z0-9]{3}|$)")
+_LOST = re.compile(
+    r"(?i)^\W?(?:\w{0,3}|\d{0,6})\W{0,2}\s?\d{6}(?:\d{4}|\s{4})?[RE]?[DC][A-Z]?\d{1,12},\d{0,2}(?:[NSF][A-Z0-9]{3}|$)"
+)
 _MAX_FIELD_CHARACTERS = 64 * 1024
 
 
