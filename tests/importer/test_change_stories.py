@@ -39,10 +39,10 @@ def test_bank_changes_reach_the_fields_the_user_left_alone(harness, edit, bank, 
     assert harness.expenses() == [expected]
 
 
-@pytest.mark.parametrize("gone", ["zero", "hidden"])
+@pytest.mark.parametrize("gone", ["zero", "hidden", "hidden until it is booked"])
 def test_what_the_user_did_holds_when_an_expense_that_went_for_a_while_is_back(harness, gone):
     hide = "UPDATE bank_connections SET options = jsonb_build_object('import_pending', '{}')"
-    row = harness.bank.buy("-12", "Baker", external_id="1", pending=gone == "hidden")
+    row = harness.bank.buy("-12", "Baker", external_id="1", pending=gone != "zero")
     harness.refresh()
     harness.sql("INSERT INTO categories (user_id, name) VALUES (:u, 'Food')", u=harness.user_id)
     harness.sql("UPDATE expenses SET notes = 'Mine', category_id = (SELECT id FROM categories)")
@@ -54,7 +54,8 @@ def test_what_the_user_did_holds_when_an_expense_that_went_for_a_while_is_back(h
     assert harness.expenses() == []
     if gone == "hidden":
         harness.sql(hide.format("show"))
-    harness.bank.change(row, amount=Decimal(-10))
+    booked = {"pending": False, "external_id": "2"} if gone == "hidden until it is booked" else {}
+    harness.bank.change(row, amount=Decimal(-10), **booked)
     harness.refresh()
     assert [row[1:] for row in harness.expenses()] == [("-10.00", "EUR", "Mine")]
     assert harness.sql("SELECT count(*) FROM expenses WHERE category_id IS NOT NULL") == [(1,)]

@@ -52,6 +52,21 @@ def test_a_leg_that_two_connections_show_is_paired_once(banks, order):
     ]
 
 
+@pytest.mark.parametrize(("told_else", "status", "left"), [(["7.00"], "succeeded", ["-50.00"]), ([], "partial", [])])
+def test_a_leg_that_is_told_no_more_parts_the_two_unless_nothing_is_told_and_another_id_joins_them_again(
+    banks, told_else, status, left
+):
+    giro, _, savings = banks
+    for amount in told_else:
+        savings.bank.buy(amount, "Interest", external_id="i", account_id="S")
+    giro.refresh(), savings.refresh()
+    leg = savings.bank.rows.pop(0)
+    assert (savings.refresh().status, sorted(giro.amounts())) == (status, [*left, *told_else])
+    savings.bank.rows.append(replace(leg, external_id="another"))
+    assert (savings.refresh().status, giro.amounts()) == ("succeeded", told_else)
+    assert giro.sql(UNPAIRED) == []
+
+
 @pytest.mark.parametrize("late", [0, 1])
 def test_a_leg_is_no_expense_of_a_source_that_turns_out_to_be_its_account_later(banks, late):
     banks[late].bank.accounts = [replace(GIRO, anchor=None)]

@@ -340,3 +340,19 @@ def test_a_bank_of_this_and_the_last_month_takes_nothing_back_when_a_month_begin
         beyond.append((outcome.code, outcome.report["rows_out_of_reach"]))
     assert (beyond, open_questions(harness)) == ([("ok", 3), ("ok", 3), ("ok", 3)], 0)
     assert reach(harness) == (45, 28)
+
+
+@pytest.mark.parametrize("connector", [TellsComingDays, ScriptedConnector], ids=["told ahead", "told by its day"])
+def test_purchases_of_a_card_that_is_debited_later_are_told_then_at_the_latest(harness, connector):
+    """Where the bank tells what is booked for days to come, they are shown at once; the day is that of the purchase."""
+    harness.connector = lambda: connector(harness.bank)
+    harness.bank.capabilities = replace(WINDOWED, id_class=IdClass.NONE, windows_complete=False)
+    bought_on, debited_on = days_ago(harness, 3), days_ago(harness, -12)
+    for number in (1, 2):
+        harness.bank.buy(f"-{number}", f"Shop {number}", booking_on=debited_on, transaction_on=bought_on)
+    expected = [(bought_on.isoformat(), f"-{number}.00") for number in (2, 1)]
+    harness.refresh()
+    assert [row[:2] for row in harness.expenses()] == (expected if connector is TellsComingDays else [])
+    harness.day_later(12)
+    assert harness.refresh().status == RunStatus.SUCCEEDED
+    assert [row[:2] for row in harness.expenses()] == expected
