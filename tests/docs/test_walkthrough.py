@@ -1,7 +1,8 @@
 """The commands of the documentation, run as a reader would: in a shell, beside a real `up`, page after page.
 
 A fenced block says what becomes of it: `sh run` is run line by line, `sh serve` holds programs that go on until they
-are stopped, and `sh not-run="…"` says why it cannot be run here.
+are stopped, and `sh not-run="…"` says why it cannot be run here. Programs that go on are started; commands of the shell
+are processes that begin with everything imported: there are sixty of them.
 """
 
 import json
@@ -20,6 +21,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from tests import forked_commands
 from tests.waiting import PATIENCE_S, until
 from worker.db.engine import open_engine, open_sessions
 from worker.local.child_processes import Program, start_child
@@ -65,6 +67,7 @@ REASONS = {
     "needs two connections",
     "restarts services",
     "stops services",
+    "there is no way back",
 }
 
 
@@ -115,8 +118,15 @@ class Reader:
         addresses = dict(line.split("=", 1) for line in (home / ".finmind" / "env").read_text().splitlines())
         self.engine = open_engine(addresses["DATABASE_URL"], role="test")
         self.sessions = open_sessions(self.engine)
+        door, quick = home / "door", home / "quick"
+        self.commands = self.start(f'"{sys.executable}" "{forked_commands.__file__}" "{door}"', "commands")
+        until(lambda: door.exists() or self.commands.poll() is not None)
+        assert self.commands.poll() is None, self.log("commands")
+        quick.mkdir()
+        forked_commands.write_program(quick / "finmind-worker", door)
         self.shell = subprocess.Popen(
-            ["bash", "--noprofile", "--norc"], cwd=home, env=self.environment, text=True,
+            ["bash", "--noprofile", "--norc"], cwd=home, text=True,
+            env=self.environment | {"PATH": f"{quick}:{self.environment['PATH']}"},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
 
@@ -158,6 +168,7 @@ class Reader:
         assert self.shell.stdout
         self.shell.stdout.close()
         self.engine.dispose()
+        stop(self.commands)
         stop(self.up)
 
 
