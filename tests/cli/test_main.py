@@ -1,6 +1,7 @@
 """Wrong input gives one clear line, a hint and the right exit code, never a traceback."""
 
 import errno
+import gc
 import re
 from pathlib import Path
 
@@ -16,6 +17,16 @@ UNREACHABLE = "postgresql://nobody@127.0.0.1:9/none"
 
 def test_the_version_is_printed(command):
     assert command("--version").out.startswith("finmind-worker ")
+
+
+def test_garbage_is_looked_for_again_once_a_command_is_imported(command):
+    gc.disable()  # as `worker.__main__` does
+    try:
+        command("connectors", "--help")
+        assert gc.isenabled()
+    finally:
+        gc.unfreeze()
+        gc.enable()
 
 
 def test_help_names_the_commands(command):

@@ -1,5 +1,6 @@
 """`finmind-worker`: finds the command, runs it, and turns every failure into one line, a hint and an exit code."""
 
+import gc
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -112,6 +113,9 @@ def main() -> int:
 def _load(target: str) -> Any:  # noqa: ANN401 - typer's command type is private
     module_name, attribute = target.split(":")
     found = getattr(import_module(module_name), attribute)
+    if not gc.isenabled():  # as `worker.__main__` left it
+        gc.freeze()
+        gc.enable()
     if isinstance(found, typer.Typer):
         return typer.main.get_group(found)
     single = typer.Typer(add_completion=False)
