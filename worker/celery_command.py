@@ -3,8 +3,10 @@
 They take the options of `celery worker`, `celery beat` and `celery flower`. The program `celery` loads the commands of
 every package that registers some, Flower and an interactive shell among them, which costs each of its processes 25 MB.
 Workers and beat also start without packages that libraries load wherever they are installed, which saves each 6 MB.
+Nobody looks for garbage while a process loads what stays in it: two fifths of the time to begin.
 """
 
+import gc
 import sys
 from importlib import import_module
 
@@ -28,8 +30,11 @@ def main() -> None:
         sys.exit(f"usage: {sys.argv[0]} {{{','.join(COMMANDS)}}} OPTIONS")
     if name != "flower":
         sys.modules.update(dict.fromkeys(UNUSED))  # type: ignore[arg-type]  # None stands for what cannot be imported
+    gc.disable()
     command = getattr(import_module(COMMANDS[name]), name)
     app = import_module("worker.app").app
+    gc.freeze()
+    gc.enable()
     import_module("celery.signals").celeryd_init.connect(_show_unused)  # when all is loaded, and before any fork
     context = CLIContext(app=app, no_color=True, workdir=None, quiet=True)
     group = click.Group(commands={name: command})  # Flower looks at the options of the group it belongs to

@@ -1,5 +1,6 @@
 """The commands of workers and beat."""
 
+import gc
 import sys
 from importlib import import_module
 
@@ -16,6 +17,7 @@ def test_what_libraries_are_kept_from_is_there_for_connectors_of_other_packages(
     with pytest.raises(SystemExit):
         celery_command.main()
     assert "--concurrency" in capsys.readouterr().out
+    assert gc.isenabled(), "garbage is looked for once all is loaded"
     with pytest.raises(ModuleNotFoundError):
         import_module("yaml")
     signals.celeryd_init.send(sender="worker@here", instance=None, conf=None, options={})  # a worker starts
