@@ -117,7 +117,8 @@ class Stack:
     def start(self, name: str, *, queues: str | None = None, app: str = "worker.app") -> None:
         """Start `worker…` or `beat…` under this name. queues: of a worker, from now on; all of them by default."""
         self.queues[name] = queues or self.queues.get(name, QUEUES)
-        program = [sys.executable, "-m", "celery", "-A", app, *self._arguments(name)]
+        celery = ["worker.celery_command"] if app == "worker.app" else ["celery", "-A", app]
+        program = [sys.executable, "-m", *celery, *self._arguments(name)]
         log = (self.directory / f"{name}.log").open("ab")
         self.processes[name] = subprocess.Popen(
             program, env=self.environment, stdout=log, stderr=log, cwd=self.directory, start_new_session=True

@@ -87,7 +87,7 @@ def messages(connection_id: str, run_id: str, user_id: int) -> list[bytes]:
 def worker(database_url, redis_url, tmp_path):
     log = (tmp_path / "worker.log").open("wb")
     process = subprocess.Popen(
-        [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "-c", "1", "-l", "INFO", "-n", "hostile@%h",
+        [sys.executable, "-m", "worker.celery_command", "worker", "-c", "1", "-l", "INFO", "-n", "hostile@%h",
          "-Q", ",".join(QUEUES)],
         env={
             **os.environ,

@@ -39,7 +39,7 @@ def worker(settings, tmp_path):
         "PROVIDER_PRIVATE_HOSTS": "127.0.0.1:*",
         "PYTHONPATH": str(Path(__file__).parents[2]),
     }
-    command = [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "-n", "interactive@test", "-P", "threads"]
+    command = [sys.executable, "-m", "worker.celery_command", "worker", "-n", "interactive@test", "-P", "threads"]
     with (tmp_path / "worker.log").open("wb") as log:
         process = subprocess.Popen(
             [*command, "-c", str(PLACES), "-Q", "interactive,celery"],

@@ -149,7 +149,7 @@ def start(settings, tmp_path):
             "RUNS_PER_USER": "20",
             "PYTHONPATH": str(Path(__file__).parents[2]),
         }
-        command = [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "-n", f"{name}@test", "-P", pool]
+        command = [sys.executable, "-m", "worker.celery_command", "worker", "-n", f"{name}@test", "-P", pool]
         log = (tmp_path / f"{name}.log").open("wb")
         process = subprocess.Popen(
             [*command, "-c", str(concurrency), "-Q", queue, "--without-gossip", "--without-mingle"],

@@ -35,7 +35,7 @@ class Worker:
         self.directory = directory
         self.port = free_port()
         own = {"METRICS_LISTEN": f"127.0.0.1:{self.port}", "FINMIND_HEALTH_DIR": str(directory)}
-        command = [sys.executable, "-m", "celery", "-A", "worker.app", "worker", "-n", "measured@here", *arguments]
+        command = [sys.executable, "-m", "worker.celery_command", "worker", "-n", "measured@here", *arguments]
         with (directory / "log").open("ab") as log:
             program = Program(command=command, directory=directory, environment={**os.environ, **environment, **own})
             self.process = start_child(program, output=log)
