@@ -22,6 +22,7 @@ from worker.broker import (
     Queue,
     celery_address,
     declared_queues,
+    send_looks,
     tls_options,
     transport_options,
 )
@@ -140,8 +141,7 @@ def _tick_if_silent(silent_s: float) -> None:
     if heartbeat_files.age_s("dispatcher") < silent_s:
         return
     try:
-        for task in (TICK, REAP):
-            app.send_task(task, queue=Queue.MAINTENANCE.value, retry=False)
+        send_looks(app, TICK, REAP)
     except OperationalError:
         log.warning("tick.not_sent", reason="the broker does not answer")
 
@@ -170,7 +170,7 @@ class RequestListenerStep(bootsteps.StartStopStep):
 
 def _dispatch_requests() -> None:
     try:
-        app.send_task(DISPATCH_REQUESTS, queue=Queue.MAINTENANCE.value, retry=False)
+        send_looks(app, DISPATCH_REQUESTS)
     except OperationalError:
         log.warning("requests.not_dispatched", reason="the broker does not answer; the tick finds them")
 

@@ -192,8 +192,17 @@ def _send(app: Celery, producer: Producer, nudge: Nudge) -> None:
 
 def publish_tick(app: Celery) -> None:
     """Wake the dispatcher before its next tick. Raises: kombu.exceptions.OperationalError."""
-    app.send_task(TICK, queue=Queue.MAINTENANCE.value, retry=False)
-    app.send_task(FINISH_LINKS, queue=Queue.MAINTENANCE.value, retry=False)
+    send_looks(app, TICK, FINISH_LINKS)
+
+
+def send_looks(app: Celery, *tasks: str) -> None:
+    """Send tasks of maintenance that only look for due rows, unless its queue is full because nobody consumes it.
+
+    Raises: kombu.exceptions.OperationalError.
+    """
+    if has_room(app, Queue.MAINTENANCE):
+        for task in tasks:
+            app.send_task(task, queue=Queue.MAINTENANCE.value, retry=False)
 
 
 def is_full(app: Celery, producer: Producer, queue: str) -> bool:
@@ -204,9 +213,13 @@ def is_full(app: Celery, producer: Producer, queue: str) -> bool:
 
 
 def has_room(app: Celery, queue: Queue) -> bool:
-    """Say whether a queue takes messages that repeat what a row says. Raises: as `is_full`."""
+    """Say whether a queue takes messages that repeat what a row says. Raises: kombu.exceptions.OperationalError."""
     with app.producer_pool.acquire(block=True, timeout=5) as producer:
-        return not is_full(app, producer, queue.value)
+        connection: Any = producer.connection
+        try:
+            return not is_full(app, producer, queue.value)
+        except (*connection.connection_errors, *connection.channel_errors) as error:
+            raise OperationalError(str(error)) from error
 
 
 class Messages:

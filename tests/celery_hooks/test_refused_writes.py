@@ -53,8 +53,9 @@ def test_nudges_that_a_redis_refuses_are_refused_in_the_words_that_their_senders
         broker.publish(app, [nudge])
         for stops, begins in STATES.values():
             operator.execute_command(*stops)
-            with pytest.raises(OperationalError, match="takes no writes"):
-                broker.publish(app, [nudge])
+            for send in (lambda: broker.publish(app, [nudge]), lambda: broker.publish_tick(app)):
+                with pytest.raises(OperationalError, match="takes no writes"):
+                    send()
             operator.execute_command(*begins)
         broker.publish(app, [nudge])
         assert operator.llen(broker.Queue.HEAVY) == 2

@@ -7,6 +7,7 @@ from celery import Celery
 from celery.beat import SchedulingError
 from sqlalchemy import text
 
+from worker import app as worker_app
 from worker import broker
 from worker.celery_hooks.components import BeatScheduler
 from worker.runs.request import request_run
@@ -56,6 +57,21 @@ def test_beat_sends_no_more_to_a_queue_that_nobody_consumes(app, opened):
         for _ in range(MOST + 3):
             beat.apply_async(TICK, producer=producer, advance=False)
     assert opened.redis.llen(broker.Queue.MAINTENANCE) == MOST
+
+
+def test_nobody_else_wakes_a_dispatcher_that_nobody_consumes_for_without_end(app, opened, monkeypatch):
+    monkeypatch.setattr(worker_app, "app", app)
+    monkeypatch.setattr(worker_app.heartbeat_files, "age_s", lambda _name: 60)
+    wakers = (
+        lambda: broker.publish_tick(app),
+        lambda: worker_app._tick_if_silent(1),
+        worker_app._dispatch_requests,
+    )
+    for wake in wakers:
+        opened.redis.delete(broker.Queue.MAINTENANCE)
+        for _ in range(MOST + 3):
+            wake()
+        assert opened.redis.llen(broker.Queue.MAINTENANCE) == MOST
 
 
 def test_after_a_failure_beat_sends_through_another_connection(app, opened, monkeypatch):
