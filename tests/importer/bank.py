@@ -27,6 +27,7 @@ from worker.connectors.base import (
     Window,
 )
 from worker.db.engine import Sessions
+from worker.importer.actions.suggestions import SuggestionView, list_suggestions
 from worker.importer.context import ImportContext
 from worker.importer.engine import run
 from worker.runs.lease import ClaimedRun, claim
@@ -219,6 +220,20 @@ class Harness:
             user_id=self.user_id, amount=Decimal(amount), currency=currency, kind=kind, notes=notes, on=on,
         )  # fmt: skip
         return int(expense_id)
+
+    def questions(self, kind: str | None = None, *, status: str = "open") -> list[SuggestionView]:
+        """The user's questions, of one kind or of all."""
+        with self.sessions() as session:
+            found = list_suggestions(session, self.user_id, status=status)
+        return [one for one in found if kind in (None, one.kind)]
+
+    def answer(self, how: Callable[..., Any], kind: str | None = None) -> int:
+        """Answer every open question in one way, as `accept` or `decline`; return how many there were."""
+        asked = self.questions(kind)
+        for question in asked:
+            with self.sessions() as session:
+                how(session, question.id, user_id=self.user_id)
+        return len(asked)
 
     def expenses(self) -> list[tuple[str, str, str, str]]:
         """All of the user's expenses: day, signed amount, currency, notes; in that order."""

@@ -156,9 +156,7 @@ def test_a_card_listed_beside_the_one_that_it_replaces_is_asked_about_before_its
     outcome = harness.refresh()
     assert (outcome.status, outcome.code) == (RunStatus.PARTIAL, "similar_account")
     assert len(harness.amounts()) == HISTORY_ROWS
-    with harness.sessions() as session:
-        (question,) = list_suggestions(session, harness.user_id)
-        answer(session, question.id, user_id=harness.user_id)
+    assert harness.answer(answer) == 1
     harness.refresh()
     assert harness.refresh().status == RunStatus.SUCCEEDED
     assert len(harness.amounts()) == HISTORY_ROWS * (1 if answer is accept else 2)
@@ -200,9 +198,7 @@ def test_one_account_that_is_listed_under_two_ids_from_the_beginning_is_asked_ab
     outcome = harness.refresh()
     assert (outcome.status, outcome.code) == (RunStatus.PARTIAL, "similar_account")
     assert len(harness.amounts()) == HISTORY_ROWS * 2
-    with harness.sessions() as session:
-        (question,) = list_suggestions(session, harness.user_id)
-        answer(session, question.id, user_id=harness.user_id)
+    assert harness.answer(answer) == 1
     for _ in range(2):
         outcome = harness.refresh()
     assert outcome.status == RunStatus.SUCCEEDED
@@ -257,9 +253,7 @@ def test_an_account_with_another_number_and_the_rows_of_one_that_went_is_asked_a
     for _ in range(2):
         assert harness.refresh().status != RunStatus.SUCCEEDED
     assert len(harness.amounts()) == HISTORY_ROWS
-    with harness.sessions() as session:
-        (question,) = list_suggestions(session, harness.user_id)
-        accept(session, question.id, user_id=harness.user_id)
+    assert harness.answer(accept) == 1
     harness.bank.buy("-1", "Bus", external_id="bus", account_id=external_id)
     assert harness.refresh().status == RunStatus.SUCCEEDED
     assert len(harness.amounts()) == HISTORY_ROWS + 1
@@ -380,9 +374,7 @@ def test_accounts_of_few_rows_that_may_have_exchanged_their_ids_are_asked_about(
     for _ in range(2):
         outcome = harness.refresh()
         assert (outcome.status, outcome.code, harness.expenses()) == (RunStatus.PARTIAL, "similar_account", before)
-    with harness.sessions() as session:
-        (question,) = list_suggestions(session, harness.user_id)
-        answer(session, question.id, user_id=harness.user_id)
+    assert harness.answer(answer) == 1
     for _ in range(2):
         assert harness.refresh().status == RunStatus.SUCCEEDED
     if answer is accept:

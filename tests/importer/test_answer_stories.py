@@ -10,7 +10,7 @@ from worker.bank_accounts.answers import undo_answer
 from worker.bank_accounts.unmatching import unmatch
 from worker.connectors.base import Account
 from worker.errors import ConflictError
-from worker.importer.actions.suggestions import accept, list_suggestions
+from worker.importer.actions.suggestions import accept
 from worker.importer.store.sources.expense_handover import join_pair
 
 LOWERED = "UPDATE expenses SET amount = 2.10 WHERE id = :id"
@@ -42,11 +42,6 @@ def ask(harness, kind, one_id, other_id):
     return suggestion_id
 
 
-def questions(harness, kind):
-    with harness.sessions() as session:
-        return [one for one in list_suggestions(session, harness.user_id) if one.kind == kind]
-
-
 def say_yes(harness, suggestion_id):
     with harness.sessions() as session:
         accept(session, suggestion_id, user_id=harness.user_id)
@@ -59,13 +54,13 @@ def test_questions_about_one_purchase_leave_one_expense(links, order):
         harness.bank.buy("-20", words.format("Kiosk am Ring"), external_id="1")
         harness.bank.buy("-20", words.format("Shell Station"), external_id="2", booking_on=day)
         harness.refresh()
-    asked = questions(links[0], "twin")
+    asked = links[0].questions("twin")
     assert len(asked) == 2
     for question in asked[::order]:
         say_yes(links[0], question.id)
     for harness in links:
         assert harness.amounts() == ["-20.00", "-20.00"]
-        assert questions(harness, "twin") == []
+        assert harness.questions("twin") == []
         harness.refresh()
 
 
@@ -78,16 +73,16 @@ def test_an_answer_about_a_row_that_became_a_twin_links_the_row_with_the_expense
         harness.refresh()
     second.type_in("4.20", "Parking", TODAY - timedelta(days=28))
     second.refresh()
-    (twin,) = questions(second, "twin")
+    (twin,) = second.questions("twin")
     say_yes(second, twin.id)
     (later,) = rows(second, "SQ 8821")
-    (typed,) = [one for one in questions(second, "expense") if one.bank["transaction_id"] == later]
+    (typed,) = [one for one in second.questions("expense") if one.bank["transaction_id"] == later]
     say_yes(second, typed.id)
     assert second.amounts().count("-4.20") == 1
     with second.sessions() as session:
         undo_answer(session, typed.id, user_id=second.user_id)
     assert second.amounts().count("-4.20") == 2
-    assert typed.id in [one.id for one in questions(second, "expense")]
+    assert typed.id in [one.id for one in second.questions("expense")]
 
 
 def test_an_answer_about_a_leg_that_became_a_twin_hides_both_legs_until_it_is_undone(links, sessions, user_id):
@@ -146,7 +141,7 @@ def ask_about_one_of_two(links, *, deleted_first):
         harness.refresh()
         if harness is first and deleted_first:
             harness.sql("DELETE FROM expenses WHERE notes = 'Cafe Central'")
-    (question,) = questions(second, "twin")
+    (question,) = second.questions("twin")
     return question
 
 
@@ -160,7 +155,7 @@ def test_a_purchase_that_was_deleted_comes_back_with_a_question_and_goes_with_th
         harness.refresh()
     with harness.sessions() as session:
         undo_answer(session, question.id, user_id=harness.user_id)
-    assert (harness.amounts().count("-4.20"), len(questions(harness, "twin"))) == (1, 1)
+    assert (harness.amounts().count("-4.20"), len(harness.questions("twin"))) == (1, 1)
 
 
 def test_who_deleted_one_of_two_expenses_after_the_question_keeps_the_other(links):
@@ -189,7 +184,7 @@ def test_a_question_that_was_settled_without_an_answer_is_open_no_longer(links):
     third.sql("UPDATE bank_transactions SET state = 'removed' WHERE id = :id", id=gone)
     second.bank.buy("-1", "Gum", external_id="3")
     second.refresh()
-    assert [one.id for one in questions(third, "twin")] == [standing]
+    assert [one.id for one in third.questions("twin")] == [standing]
 
 
 def test_an_answer_that_says_what_is_so_already_changes_nothing(links):
@@ -197,7 +192,7 @@ def test_an_answer_that_says_what_is_so_already_changes_nothing(links):
         harness.bank.buy("-9", "Baker", external_id="1")
         harness.refresh()
     say_yes(links[0], ask(links[0], "twin", *rows(links[0], "Baker")))
-    assert (links[0].amounts(), questions(links[0], "twin")) == (["-9.00"], [])
+    assert (links[0].amounts(), links[0].questions("twin")) == (["-9.00"], [])
 
 
 @pytest.mark.parametrize(
@@ -221,7 +216,7 @@ def test_what_was_changed_in_the_imported_expense_holds_for_the_typed_one_that_s
     harness.sql(edit, **({"id": imported} | ({"category_id": category_id} if category else {})))
     typed = harness.type_in("4.20", "Cafe Central")
     harness.refresh()
-    (question,) = questions(harness, "expense")
+    (question,) = harness.questions("expense")
     say_yes(harness, question.id)
     for _ in range(2):
         assert harness.expenses() == [(TODAY.isoformat(), amount, "EUR", notes)]
@@ -238,11 +233,11 @@ def test_two_amounts_that_the_person_wrote_are_not_chosen_between(harness):
     typed = harness.type_in("4.20", "Cafe Central")
     harness.refresh()
     harness.sql("UPDATE expenses SET amount = :amount WHERE id = :id", amount=Decimal("3.00"), id=typed)
-    (question,) = questions(harness, "expense")
+    (question,) = harness.questions("expense")
     with pytest.raises(ConflictError, match="changed the amount of both"):
         say_yes(harness, question.id)
     assert sorted(harness.amounts()) == ["-2.10", "-3.00"]
-    assert [one.id for one in questions(harness, "expense")] == [question.id]
+    assert [one.id for one in harness.questions("expense")] == [question.id]
 
 
 def test_rows_that_are_twins_of_one_row_are_one_purchase_already(links):

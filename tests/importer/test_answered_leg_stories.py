@@ -6,8 +6,9 @@ from decimal import Decimal
 
 import pytest
 
-from tests.importer.test_transfer_stories import accept_all, banks, revert  # noqa: F401 - a fixture
+from tests.importer.test_transfer_stories import banks, revert  # noqa: F401 - a fixture
 from worker.errors import ConflictError
+from worker.importer.actions.suggestions import accept
 
 
 def type_transfer(giro, recurring_id=None):
@@ -33,7 +34,7 @@ def edited(banks):  # noqa: F811 - a fixture
     giro.refresh()
     giro.sql("UPDATE expenses SET amount = 20, notes = 'Mine'")
     savings.refresh()
-    accept_all(giro)
+    giro.answer(accept)
     assert giro.amounts() == []
     return giro, second, savings
 
@@ -90,7 +91,7 @@ def test_a_leg_that_becomes_zero_has_no_expense(edited):
 )
 def test_what_the_user_typed_is_there_again_when_its_leg_goes(typed, goes: Callable, left):
     giro, savings = typed
-    accept_all(giro)
+    giro.answer(accept)
     assert giro.amounts() == []
     goes(giro)
     savings.refresh()
@@ -109,7 +110,7 @@ def test_a_transfer_whose_currencies_differ_is_not_accepted(typed):
     giro, _ = typed
     giro.sql("UPDATE bank_transactions SET currency = 'USD' WHERE amount = 50")
     with pytest.raises(ConflictError, match="changed"):
-        accept_all(giro)
+        giro.answer(accept)
 
 
 def test_a_leg_is_written_again_whose_recurring_expense_is_gone(banks):  # noqa: F811 - a fixture
@@ -123,7 +124,7 @@ def test_a_leg_is_written_again_whose_recurring_expense_is_gone(banks):  # noqa:
     type_transfer(giro, recurring_id)
     giro.refresh()
     savings.refresh()
-    accept_all(giro)
+    giro.answer(accept)
     giro.sql("DELETE FROM recurring_expenses")
     savings.bank.change(savings.bank.rows[0], amount=Decimal(51))
     savings.refresh()

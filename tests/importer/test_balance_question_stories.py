@@ -8,19 +8,8 @@ import pytest
 from tests.importer.test_proof_stories import proof
 from worker.bank_accounts.answers import undo_answer
 from worker.connectors.base import AccountType, DatedBalance
-from worker.importer.actions.suggestions import accept, list_suggestions
+from worker.importer.actions.suggestions import accept
 from worker.runs.states import RunStatus
-
-
-def balance_questions(harness):
-    with harness.sessions() as session:
-        return [question for question in list_suggestions(session, harness.user_id) if question.kind == "balance"]
-
-
-def take_the_balance_for_right(harness):
-    (question,) = balance_questions(harness)
-    with harness.sessions() as session:
-        accept(session, question.id, user_id=harness.user_id)
 
 
 def test_a_first_balance_that_was_wrong_is_a_question_after_three_days_and_its_answer_can_be_undone(harness):
@@ -38,9 +27,9 @@ def test_a_first_balance_that_was_wrong_is_a_question_after_three_days_and_its_a
     harness.refresh()
     expenses = harness.expenses()
     days(2, accepted=False)
-    assert balance_questions(harness) == []
+    assert harness.questions("balance") == []
     days(1, accepted=False)
-    [question] = balance_questions(harness)
+    [question] = harness.questions("balance")
     assert (question.other["difference"], question.other["balance"]) == ("49", "96")
     for times in range(2):
         with harness.sessions() as session:
@@ -69,8 +58,8 @@ def test_the_balance_of_a_card_that_states_what_is_owed_is_asked_about_as_the_ba
         harness.bank.balance(owed)
         harness.refresh()
         harness.day_later()
-    assert [question.other["balance"] for question in balance_questions(harness)] == ["98"]
-    take_the_balance_for_right(harness)
+    assert [question.other["balance"] for question in harness.questions("balance")] == ["98"]
+    assert harness.answer(accept, "balance") == 1
     harness.bank.buy("-4", "Shop", external_id="x")
     harness.bank.balance("102")
     harness.refresh()
@@ -81,7 +70,7 @@ def test_the_balance_of_a_card_that_states_what_is_owed_is_asked_about_as_the_ba
         harness.bank.buy("-1", f"Kiosk {number}", external_id=f"k{number}")
         harness.bank.balance(str(-103 - number))
         if number == 4:
-            take_the_balance_for_right(harness)
+            assert harness.answer(accept, "balance") == 1
         harness.refresh()
     assert proof(harness)[0] == "proven"
     harness.bank.balance("-113")
@@ -99,9 +88,9 @@ def test_balances_of_several_days_are_asked_about_after_as_many_days_as_one_is(h
         stated = sorted(ends)[-days_stated:]
         harness.bank.extra = {"balances": [DatedBalance(account_id="A", on=on, amount=ends[on]) for on in stated]}
         if number == 7:
-            take_the_balance_for_right(harness)
+            assert harness.answer(accept, "balance") == 1
         harness.refresh()
-        asked_after += [number] if balance_questions(harness) else []
+        asked_after += [number] if harness.questions("balance") else []
         harness.day_later()
     assert asked_after[0] == 4
     assert proof(harness)[0] == "proven"

@@ -131,9 +131,8 @@ def test_a_question_about_a_pending_row_that_is_open_again_ends_the_success_also
     harness.refresh()
     harness.day_later(32)
     assert harness.refresh().code == "still_pending"
-    with harness.sessions() as session:
-        (question,) = list_suggestions(session, harness.user_id)
-        decline(session, question.id, user_id=harness.user_id)
+    (question,) = harness.questions()
+    harness.answer(decline)
     for _ in range(2):
         assert harness.refresh().code == "nothing_new"
     with harness.sessions() as session:
@@ -153,9 +152,8 @@ def test_a_pending_row_that_its_user_took_for_gone_is_as_they_left_it_when_it_is
     left = harness.expenses()
     harness.day_later(32)
     assert harness.refresh().code == "still_pending"
-    with harness.sessions() as session:
-        (question,) = list_suggestions(session, harness.user_id)
-        accept(session, question.id, user_id=harness.user_id)
+    (question,) = harness.questions()
+    harness.answer(accept)
     assert harness.expenses() == (left if typed else [])
     if taken_back:
         with harness.sessions() as session:

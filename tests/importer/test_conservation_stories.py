@@ -232,13 +232,13 @@ def test_the_user_says_of_a_withdrawn_row_whether_it_stays_and_is_not_asked_agai
     for _ in range(2):
         assert (harness.refresh().status, problem(harness)) == (RunStatus.SUCCEEDED, None)
         harness.day_later()
-    assert (harness.amounts(), open_questions(harness)) == (amounts, 0)
+    assert (harness.amounts(), len(harness.questions())) == (amounts, 0)
     harness.bank.rows.append(gone)
     harness.refresh()
     assert harness.amounts() == ["-2.00", "-1.00"], "a row that the bank delivers again is there, once"
     harness.bank.rows.remove(gone)
     harness.refresh()
-    assert open_questions(harness) == (answer is accept), "that it was gone is no answer now; that it stays is one"
+    assert len(harness.questions()) == (answer is accept), "that it was gone is no answer now; that it stays is one"
 
 
 def test_that_a_pending_row_stays_is_no_answer_about_the_posted_one(harness, sessions):
@@ -252,9 +252,9 @@ def test_that_a_pending_row_stays_is_no_answer_about_the_posted_one(harness, ses
         (question,) = list_suggestions(session, harness.user_id)
         decline(session, question.id, user_id=harness.user_id)
     posted = harness.bank.change(waiting, pending=False)
-    assert (harness.refresh().status, open_questions(harness)) == (RunStatus.SUCCEEDED, 0)
+    assert (harness.refresh().status, len(harness.questions())) == (RunStatus.SUCCEEDED, 0)
     harness.bank.rows.remove(posted)
-    assert (harness.refresh().code, open_questions(harness)) == ("rows_withdrawn", 1)
+    assert (harness.refresh().code, len(harness.questions())) == ("rows_withdrawn", 1)
 
 
 def test_that_a_withdrawn_row_is_gone_can_be_taken_back(harness, sessions):
@@ -270,7 +270,7 @@ def test_that_a_withdrawn_row_is_gone_can_be_taken_back(harness, sessions):
         assert (harness.refresh().code, harness.amounts()) == ("rows_withdrawn", ["-2.00", "-1.00"])
     harness.bank.rows.append(gone)
     assert (harness.refresh().status, harness.amounts()) == (RunStatus.SUCCEEDED, ["-2.00", "-1.00"])
-    assert open_questions(harness) == 0
+    assert len(harness.questions()) == 0
 
 
 FILES = replace(CURSOR, id_class=IdClass.NONE, cursor_scope=Scope.ACCOUNT, whole_days=True)
@@ -304,15 +304,14 @@ def test_a_row_of_whose_day_the_same_is_told_with_another_amount_or_other_words_
     for one in told:
         harness.bank.buy(*one.split(), booking_on=TODAY)
     code = harness.refresh().code
-    assert (code == "rows_withdrawn", open_questions(harness)) == (asked, asked)
+    assert (code == "rows_withdrawn", len(harness.questions())) == (asked, asked)
     assert len(harness.amounts()) == len({*bought, *told}), "a second purchase at one shop stays as well"
 
 
 def take_for_gone(harness):
     """Say of the one open question that its row is gone; return the number of the question."""
-    with harness.sessions() as session:
-        (question,) = list_suggestions(session, harness.user_id)
-        accept(session, question.id, user_id=harness.user_id)
+    (question,) = harness.questions()
+    harness.answer(accept)
     return question.id
 
 
@@ -367,14 +366,10 @@ def test_the_other_leg_of_a_row_that_is_gone_is_an_expense_at_once(harness, said
 def test_a_question_about_a_withdrawn_row_goes_when_the_bank_lists_it_again(harness):
     gone = shoes_are_withdrawn(harness)
     harness.refresh()
-    assert open_questions(harness) == 1
+    assert len(harness.questions()) == 1
     harness.bank.rows.append(gone)
     harness.refresh()
-    assert open_questions(harness) == 0
-
-
-def open_questions(harness):
-    return harness.sql("SELECT count(*) FROM bank_match_suggestions WHERE status = 'open'")[0][0]
+    assert len(harness.questions()) == 0
 
 
 def lose_one(rows):

@@ -7,7 +7,7 @@ import pytest
 
 from tests.importer.bank import CURSOR, WINDOWED
 from worker.connectors.base import IdClass, RemovedTransaction
-from worker.importer.actions.suggestions import accept, decline, list_suggestions
+from worker.importer.actions.suggestions import accept, decline
 from worker.runs.states import RunKind, RunStatus
 
 FEEDS = {
@@ -26,12 +26,6 @@ WAYS = {
     ("posted",): (["-20.00"], RunStatus.SUCCEEDED),
     (): ([], RunStatus.PARTIAL),
 }
-
-
-def answer(harness, how):
-    with harness.sessions() as session:
-        for question in list_suggestions(session, harness.user_id):
-            ANSWERS[how](session, question.id, user_id=harness.user_id)
 
 
 def take_back(harness, row):
@@ -60,7 +54,7 @@ def test_what_is_deleted_while_pending_comes_back_with_no_booking(harness, feed,
                 replace(pending, pending=False)
             )
         else:
-            answer(harness, step)
+            harness.answer(ANSWERS[step])
     amounts, status = WAYS[way]
     for days in (0, 1, 9):
         harness.day_later(days)
@@ -88,7 +82,7 @@ def test_a_purchase_that_comes_after_a_deleted_pending_row_went_is_asked_about_a
     outcome = harness.refresh()
     assert (outcome.status, outcome.code, harness.amounts()) == (RunStatus.PARTIAL, "still_pending", [])
     for step in way:
-        answer(harness, step)
+        harness.answer(ANSWERS[step])
         assert harness.refresh().status == RunStatus.SUCCEEDED
     harness.bank.buy("-20", "TRATTORIA LUIGI 4711", external_id="r", booking_on=bought_on + timedelta(days=1))
     for _ in range(2):

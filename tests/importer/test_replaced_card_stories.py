@@ -8,7 +8,7 @@ import pytest
 
 from tests.importer.bank import MERCHANTS, TODAY
 from worker.connectors.base import Account
-from worker.importer.actions.suggestions import accept, decline, list_suggestions
+from worker.importer.actions.suggestions import accept, decline
 from worker.runs.states import RunStatus
 
 CARD = Account(external_id="C", name="Card 1", mask="1111", currency="EUR")
@@ -58,9 +58,7 @@ def test_a_replaced_card_of_which_hardly_a_row_is_known_is_asked_about_and_nothi
     for _ in range(2):
         outcome = card.refresh()
         assert (outcome.status, outcome.code, card.expenses()) == (RunStatus.PARTIAL, "account_failed", before)
-    with card.sessions() as session:
-        (question,) = list_suggestions(session, card.user_id)
-        accept(session, question.id, user_id=card.user_id)
+    assert card.answer(accept) == 1
     assert (card.refresh().status, card.expenses()) == (RunStatus.SUCCEEDED, before)
 
 
@@ -71,9 +69,7 @@ def test_a_replaced_card_whose_one_pending_row_was_posted_with_a_tip_is_asked_ab
     replace_card(card)
     card.refresh()
     assert card.amounts() == ["-5.10"]
-    with card.sessions() as session:
-        (question,) = list_suggestions(session, card.user_id)
-        accept(session, question.id, user_id=card.user_id)
+    assert card.answer(accept) == 1
     card.refresh()
     assert card.amounts() == ["-6.00"]
 
@@ -89,9 +85,7 @@ def test_a_card_that_is_replaced_again_before_an_answer_is_asked_about_after_the
         card.refresh()
         assert card.amounts() == ["-5.10"]
         card.day_later(8)
-    with card.sessions() as session:
-        (question,) = list_suggestions(session, card.user_id)
-        accept(session, question.id, user_id=card.user_id)
+    assert card.answer(accept) == 1
     assert card.refresh().status == RunStatus.SUCCEEDED
     assert card.amounts() == ["-5.10"]
 
@@ -123,9 +117,7 @@ def test_a_card_that_was_left_out_is_asked_about_when_it_is_replaced(card):
     replace_card(card)
     card.refresh()
     assert len(card.amounts()) == 4
-    with card.sessions() as session:
-        (question,) = list_suggestions(session, card.user_id)
-        accept(session, question.id, user_id=card.user_id)
+    assert card.answer(accept) == 1
     card.refresh()
     assert len(card.amounts()) == 4
 
@@ -150,11 +142,7 @@ def test_a_replaced_card_is_asked_about_and_doubles_nothing_meanwhile(harness):
     harness.bank.rows = [replace(row, account_id="B") for row in harness.bank.rows]
     assert harness.refresh().status != "succeeded"
     assert harness.expenses() == before
-    ((suggestion_id,),) = harness.sql(
-        "SELECT id FROM bank_match_suggestions WHERE kind = 'account' AND status = 'open'"
-    )
-    with harness.sessions() as session:
-        accept(session, suggestion_id, user_id=harness.user_id)
+    assert harness.answer(accept, "account") == 1
     harness.refresh()
     assert harness.expenses() == before
 
@@ -174,11 +162,7 @@ def test_a_card_that_is_said_to_be_new_is_imported(harness):
     harness.bank.accounts = [Account(external_id="B", name="New card", currency="EUR", mask="9999")]
     harness.bank.rows = [replace(row, account_id="B") for row in harness.bank.rows]
     harness.refresh()
-    ((suggestion_id,),) = harness.sql(
-        "SELECT id FROM bank_match_suggestions WHERE kind = 'account' AND status = 'open'"
-    )
-    with harness.sessions() as session:
-        decline(session, suggestion_id, user_id=harness.user_id)
+    assert harness.answer(decline, "account") == 1
     harness.refresh()
     assert len(harness.amounts()) == 2 * TOO_FEW_TO_TELL
 
@@ -191,8 +175,6 @@ def test_a_card_may_be_replaced_more_than_once(harness):
         harness.bank.accounts = [Account(external_id=card, name=f"Card {card}", currency="EUR", mask=card * 4)]
         harness.bank.rows = [replace(row, account_id=card) for row in harness.bank.rows]
         harness.refresh()
-        ((suggestion_id,),) = harness.sql("SELECT id FROM bank_match_suggestions WHERE status = 'open'")
-        with harness.sessions() as session:
-            accept(session, suggestion_id, user_id=harness.user_id)
+        assert harness.answer(accept) == 1
         harness.refresh()
     assert harness.expenses() == before

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.importer.bank import TODAY
-from worker.importer.actions.suggestions import accept, list_suggestions
+from worker.importer.actions.suggestions import accept
 from worker.importer.store.expenses.locks import ExpensesChangedError
 
 
@@ -194,9 +194,7 @@ def test_an_answer_about_a_balance_is_no_look_at_what_was_typed_before_it(harnes
     harness.sql("UPDATE bank_import_run_accounts SET finished_at = finished_at - INTERVAL '5 days'")
     harness.type_in("4.20", "Cafe Central", on)
     harness.sql("UPDATE expenses SET created_at = now() - INTERVAL '3 days' WHERE id = (SELECT max(id) FROM expenses)")
-    with harness.sessions() as session:
-        (question,) = list_suggestions(session, harness.user_id)
-        accept(session, question.id, user_id=harness.user_id)
+    assert harness.answer(accept) == 1
     harness.day_later()
     harness.bank.balance("97")
     harness.refresh()

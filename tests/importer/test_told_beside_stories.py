@@ -13,7 +13,7 @@ from worker.bank_accounts.answers import undo_answer
 from worker.bank_accounts.unmatching import RowMatch, unmatch
 from worker.connectors.base import IdClass, RemovedTransaction
 from worker.errors import ConflictError
-from worker.importer.actions.suggestions import accept, decline, list_suggestions
+from worker.importer.actions.suggestions import accept, decline
 from worker.runs.states import RunKind, RunStatus
 
 WITHOUT_IDS = replace(WINDOWED, id_class=IdClass.NONE, windows_complete=False)
@@ -24,20 +24,6 @@ FEEDS = {
     "changing ids": replace(WINDOWED, id_class=IdClass.DELIVERY, windows_complete=False),
     "with links": replace(WINDOWED, links_pending=True),
 }
-
-
-def questions(harness):
-    with harness.sessions() as session:
-        return list_suggestions(session, harness.user_id)
-
-
-def answer(harness, how):
-    """Answer every open question in one way; return how many there were."""
-    asked = questions(harness)
-    for question in asked:
-        with harness.sessions() as session:
-            how(session, question.id, user_id=harness.user_id)
-    return len(asked)
 
 
 def pending_until_asked(harness):
@@ -51,7 +37,7 @@ def pending_until_asked(harness):
 
 
 def says_so(harness, outcome):
-    return (outcome.status, outcome.code) == (RunStatus.PARTIAL, "still_pending") and questions(harness)
+    return (outcome.status, outcome.code) == (RunStatus.PARTIAL, "still_pending") and harness.questions()
 
 
 @pytest.mark.parametrize("later_days", [0, 4])
@@ -78,7 +64,7 @@ def test_it_is_one_purchase_once_the_person_says_so_however_long_it_is_told(harn
     harness.day_later()
     harness.bank.buy("-20", "TRATTORIA LUIGI 4711", external_id="q")
     harness.refresh()
-    assert answer(harness, accept) == 1
+    assert harness.answer(accept) == 1
     for days in (0, 1, 8, 25):
         harness.day_later(days)
         assert harness.refresh().status == RunStatus.SUCCEEDED
@@ -101,7 +87,7 @@ def test_two_equal_purchases_of_which_one_was_pending_are_two_once_both_are_book
     harness.bank.buy("-3.50", "Bar Centrale", external_id="q")
     harness.refresh()
     if how is not None:
-        answer(harness, how)
+        harness.answer(how)
     harness.day_later(2)
     harness.refresh()
     if later == "it is posted":
@@ -123,11 +109,11 @@ def test_a_declined_question_is_not_asked_again_and_both_stay(harness):
     harness.refresh()
     harness.bank.buy("-3.50", "Bar Centrale", external_id="q")
     assert says_so(harness, harness.refresh())
-    answer(harness, decline)
+    harness.answer(decline)
     for _ in range(12):
         harness.day_later(4)
         harness.refresh()
-        assert not [one for one in questions(harness) if one.kind == "twin"]
+        assert not [one for one in harness.questions() if one.kind == "twin"]
         assert harness.amounts() == ["-3.50"] * 2
 
 
@@ -146,7 +132,7 @@ def test_daily_coffees_told_pending_and_booked_with_a_lag_are_asked_about(harnes
         assert len(harness.amounts()) == bought or says_so(harness, outcome)
         harness.day_later()
     for _ in range(rows):
-        if not answer(harness, accept):
+        if not harness.answer(accept):
             break
         harness.refresh()
     assert harness.refresh().status == RunStatus.SUCCEEDED
@@ -162,7 +148,7 @@ def test_a_pending_row_that_goes_a_run_after_its_booking_came_is_one_purchase_at
     harness.bank.rows.remove(pending)
     assert harness.refresh().status == RunStatus.SUCCEEDED
     assert harness.expenses() == [(TODAY.isoformat(), "-20.00", "EUR", "Birthday")]
-    assert questions(harness) == []
+    assert harness.questions() == []
 
 
 @pytest.mark.parametrize("pending_text", ["CARD PAYMENT AT SHOP Lidl", "CARD PAYMENT AT SHOP"])
@@ -187,7 +173,7 @@ def test_a_first_load_that_tells_both_is_asked_about_when_the_pending_row_stays(
     harness.refresh()
     harness.day_later(9)
     assert says_so(harness, harness.refresh())
-    answer(harness, accept)
+    harness.answer(accept)
     harness.day_later(1)
     assert harness.refresh().status == RunStatus.SUCCEEDED
     assert harness.amounts() == ["-20.00"]
@@ -200,7 +186,7 @@ def test_a_tip_told_beside_its_pending_row_is_asked_about_after_the_days_of_grac
     harness.refresh()
     harness.day_later(9)
     assert says_so(harness, harness.refresh())
-    answer(harness, accept)
+    harness.answer(accept)
     for _ in range(3):
         harness.day_later(9)
         assert harness.refresh().status == RunStatus.SUCCEEDED
@@ -217,7 +203,7 @@ def test_a_purchase_of_another_amount_told_together_with_one_that_is_pending_for
 
 def test_what_the_person_said_is_gone_returns_when_it_is_posted(harness):
     pending = pending_until_asked(harness)
-    assert answer(harness, accept) == 1
+    assert harness.answer(accept) == 1
     harness.refresh()
     assert harness.amounts() == ["-23.00"]
     harness.bank.change(pending, pending=False)
@@ -227,23 +213,23 @@ def test_what_the_person_said_is_gone_returns_when_it_is_posted(harness):
 
 def test_that_a_pending_row_is_gone_can_be_taken_back(harness):
     pending_until_asked(harness)
-    (question,) = questions(harness)
-    answer(harness, accept)
+    (question,) = harness.questions()
+    harness.answer(accept)
     assert harness.amounts() == ["-23.00"]
     with harness.sessions() as session:
         undo_answer(session, question.id, user_id=harness.user_id)
     for _ in range(2):
         assert sorted(harness.amounts()) == ["-20.00", "-23.00"]
         assert says_so(harness, harness.refresh())
-    answer(harness, decline)
+    harness.answer(decline)
     assert harness.refresh().status == RunStatus.SUCCEEDED
     assert sorted(harness.amounts()) == ["-20.00", "-23.00"]
 
 
 def test_what_the_bank_posted_since_is_not_taken_back(harness):
     pending = pending_until_asked(harness)
-    (question,) = questions(harness)
-    answer(harness, accept)
+    (question,) = harness.questions()
+    harness.answer(accept)
     harness.bank.change(pending, pending=False)
     harness.refresh()
     with harness.sessions() as session, pytest.raises(ConflictError):
@@ -258,7 +244,7 @@ def test_the_question_goes_when_the_pending_row_goes(harness):
     assert says_so(harness, harness.refresh())
     harness.bank.change(pending, pending=False)
     assert harness.refresh().status == RunStatus.SUCCEEDED
-    assert (questions(harness), harness.amounts()) == ([], ["-3.50"] * 2)
+    assert (harness.questions(), harness.amounts()) == ([], ["-3.50"] * 2)
 
 
 def test_an_answer_can_be_taken_back(harness):
@@ -266,8 +252,8 @@ def test_an_answer_can_be_taken_back(harness):
     harness.refresh()
     harness.bank.buy("-20", "Trattoria", external_id="q")
     harness.refresh()
-    (question,) = questions(harness)
-    answer(harness, accept)
+    (question,) = harness.questions()
+    harness.answer(accept)
     with harness.sessions() as session:
         undo_answer(session, question.id, user_id=harness.user_id)
     assert harness.amounts() == ["-20.00"] * 2
@@ -279,7 +265,7 @@ def test_what_the_person_took_for_one_purchase_can_be_parted_and_stays_apart(har
     harness.refresh()
     harness.bank.buy("-20", "Trattoria", external_id="q")
     harness.refresh()
-    answer(harness, accept)
+    harness.answer(accept)
     ((row_id,),) = harness.sql("SELECT id FROM bank_transactions WHERE state = 'pending'")
     with harness.sessions() as session:
         unmatch(session, row_id, user_id=harness.user_id, match=RowMatch.TWIN)
@@ -304,7 +290,7 @@ def test_what_the_person_did_to_either_expense_holds_for_the_one_purchase(harnes
     if how is None:
         harness.bank.rows.remove(pending)
     else:
-        answer(harness, how)
+        harness.answer(how)
     for _ in range(2):
         assert harness.refresh().status == RunStatus.SUCCEEDED
         ((_, amount, _, notes),) = harness.expenses()
@@ -337,7 +323,7 @@ def test_what_the_person_deletes_after_the_answer_stays_deleted_when_the_pending
     harness.refresh()
     harness.bank.buy("-20", "TRATTORIA LUIGI 4711", external_id="q")
     harness.refresh()
-    assert answer(harness, accept) == 1
+    assert harness.answer(accept) == 1
     harness.sql("DELETE FROM expenses")
     harness.bank.rows.remove(pending)
     for days in (0, 9, 1):
@@ -351,7 +337,7 @@ def test_a_pending_row_that_is_one_with_a_booking_is_not_asked_about_beside_the_
     harness.refresh()
     harness.bank.buy("-3.50", "Bar Centrale", external_id="q")
     harness.refresh()
-    assert answer(harness, accept) == 1
+    assert harness.answer(accept) == 1
     harness.day_later()
     harness.bank.buy("-3.50", "Bar Centrale", external_id="r", booking_on=harness.bank.today)
     for days in (0, 9):
@@ -366,7 +352,7 @@ def test_a_booking_that_the_bank_takes_back_leaves_the_purchase_with_the_pending
     harness.refresh()
     booked = harness.bank.buy("-20", "TRATTORIA LUIGI 4711", external_id="q")
     harness.refresh()
-    answer(harness, accept)
+    harness.answer(accept)
     harness.bank.rows.remove(booked)
     harness.refresh()
     harness.refresh()
@@ -381,7 +367,7 @@ def test_a_revert_leaves_no_purchase_without_an_expense_that_the_bank_has(harnes
     harness.bank.buy("-20", "TRATTORIA LUIGI 4711", external_id="q")
     harness.refresh()
     second = harness.run_id
-    answer(harness, accept)
+    harness.answer(accept)
     harness.run(RunKind.REVERT, target_run_id=second if which == "of the booking" else first)
     assert harness.amounts() == ["-20.00"]
 
@@ -393,7 +379,7 @@ def test_the_revert_of_the_run_that_told_both_leaves_no_expense(harness):
     first = harness.run_id
     harness.day_later(9)
     harness.refresh()
-    assert answer(harness, accept) == 1
+    assert harness.answer(accept) == 1
     assert harness.amounts() == ["-20.00"]
     harness.run(RunKind.REVERT, target_run_id=first)
     assert harness.amounts() == []
@@ -407,7 +393,7 @@ def test_a_bank_that_takes_both_back_at_once_leaves_no_expense(harness, capabili
     harness.refresh()
     harness.bank.buy("-20", "TRATTORIA LUIGI 4711", external_id="q")
     harness.refresh()
-    assert answer(harness, accept) == 1
+    assert harness.answer(accept) == 1
     harness.bank.rows = harness.bank.rows[1:2]
     if capabilities is CURSOR:
         harness.bank.removed = [RemovedTransaction(account_id="A", external_id=id_) for id_ in "pq"]
@@ -499,7 +485,7 @@ def test_a_zombie_in_another_source_of_the_account_stays_one_purchase(sessions, 
         both[1].bank.today = both[0].bank.today
         outcomes = [one.refresh() for one in both]
         assert both[0].amounts() == ["-20.00"] or any(says_so(both[0], outcome) for outcome in outcomes)
-    answer(both[0], accept)
+    both[0].answer(accept)
     for one in (*both, *both):
         assert one.refresh().status == RunStatus.SUCCEEDED
         assert one.amounts() == ["-20.00"]
@@ -554,7 +540,7 @@ def test_a_pending_row_that_is_told_again_after_its_booking_took_its_place_is_as
         harness.day_later(days)
         outcome = harness.refresh()
         assert harness.amounts() == ["-20.00"] or says_so(harness, outcome)
-    answer(harness, accept)
+    harness.answer(accept)
     for days in (0, 8):
         harness.day_later(days)
         assert harness.refresh().status == RunStatus.SUCCEEDED

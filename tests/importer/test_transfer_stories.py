@@ -167,7 +167,7 @@ def test_a_question_that_a_revert_withdrew_is_asked_again(banks):
     savings.refresh()
     revert(savings, reimport=True)
     savings.refresh()
-    accept_all(giro)
+    giro.answer(accept)
     assert giro.amounts() == []
 
 
@@ -264,7 +264,7 @@ def test_what_a_person_wrote_on_a_leg_is_there_again_once_the_bank_breaks_the_tr
     giro.sql("INSERT INTO categories (id, user_id, name) VALUES (9, :u, 'Rainy days')", u=giro.user_id)
     giro.sql("UPDATE expenses SET amount = 20, notes = 'Mine', category_id = 9")
     savings.refresh()
-    accept_all(giro)
+    giro.answer(accept)
     assert giro.amounts() == []
     bank = (giro, savings)[place].bank
     told = bank.rows[0]
@@ -276,7 +276,7 @@ def test_what_a_person_wrote_on_a_leg_is_there_again_once_the_bank_breaks_the_tr
     bank.rows[:] = [told]
     for harness in (giro, savings):
         harness.refresh()
-    accept_all(giro)
+    giro.answer(accept)
     assert (giro.amounts(), giro.sql(UNPAIRED)) == ([], [])
 
 
@@ -286,19 +286,13 @@ def test_an_expense_that_a_person_typed_for_a_leg_goes_with_it_and_comes_back_wi
     for harness in (giro, savings):
         harness.refresh()
     (typed,) = giro.sql("SELECT id FROM expenses WHERE expense_type = 'EXPENSE'")
-    accept_all(giro)
+    giro.answer(accept)
     assert giro.amounts() == []
     savings.bank.change(savings.bank.rows[0], amount=Decimal(51))
     savings.refresh()
     assert sorted(giro.amounts()) == ["-50.00", "51.00"]
     left = giro.sql("SELECT expense_id, expense_state FROM bank_transactions WHERE amount = -50")
     assert left == [(typed.id, "linked")]
-
-
-def accept_all(harness):
-    with harness.sessions() as session:
-        for question in list_suggestions(session, harness.user_id):
-            accept(session, question.id, user_id=harness.user_id)
 
 
 def test_a_run_counts_legs_of_transfers_beside_what_it_created(sessions, user_id):

@@ -8,7 +8,7 @@ import pytest
 
 from tests.importer.bank import TODAY, WINDOWED, Harness
 from worker.connectors.base import Account
-from worker.importer.actions.suggestions import accept, decline, list_suggestions
+from worker.importer.actions.suggestions import accept, decline
 from worker.runs.states import RunKind, RunStatus
 
 
@@ -29,11 +29,6 @@ def refresh(sources, days=0):
     return [harness.refresh() for harness in sources]
 
 
-def questions(harness, status="open"):
-    with harness.sessions() as session:
-        return list_suggestions(session, harness.user_id, status=status)
-
-
 TELLS = "the other source tells"
 
 
@@ -45,7 +40,7 @@ def test_it_is_a_question_until_the_bank_or_the_person_says(sources, pending, th
     told = first.bank.buy("-20", "Trattoria Luigi", external_id="a", pending=pending)
     second.bank.buy("-23", "TRATTORIA LUIGI 4711", external_id="b")
     refresh(sources)
-    (question,) = questions(first)
+    (question,) = first.questions()
     assert (question.reason, sorted(first.amounts())) == ("other_amount", ["-20.00", "-23.00", "-50.00"])
     if then == TELLS:
         first.bank.change(told, amount=Decimal(-23), pending=False)
@@ -55,9 +50,9 @@ def test_it_is_a_question_until_the_bank_or_the_person_says(sources, pending, th
     for days in (1, 3):
         assert [outcome.status for outcome in refresh(sources, days)] == [RunStatus.SUCCEEDED] * 2
         assert len(first.amounts()) == (2 if then in (TELLS, "one") else 3)
-        assert len(questions(first)) == (then == "nothing")
+        assert len(first.questions()) == (then == "nothing")
     if then == TELLS:
-        (settled,) = questions(first, "obsolete")
+        (settled,) = first.questions(status="obsolete")
         runs = first.sql("SELECT id FROM bank_import_runs WHERE connection_id = :id", id=first.connection_id)
         assert settled.other["settled_by"] in {str(run) for (run,) in runs}
         assert first.sql("SELECT count(decided_at) FROM bank_match_suggestions") == [(1,)]
@@ -68,12 +63,12 @@ def test_a_booking_that_comes_late_is_a_question(sources):
     first.bank.buy("-20", "Trattoria Luigi", external_id="a", booking_on=TODAY - timedelta(days=8))
     second.bank.buy("-20", "TRATTORIA LUIGI 4711", external_id="b")
     refresh(sources)
-    (question,) = questions(first)
+    (question,) = first.questions()
     assert (question.reason, len(first.amounts())) == ("maybe_twin", 3)
     with first.sessions() as session:
         accept(session, question.id, user_id=first.user_id)
     refresh(sources, 1)
-    assert (questions(first), sorted(first.amounts())) == ([], ["-20.00", "-50.00"])
+    assert (first.questions(), sorted(first.amounts())) == ([], ["-20.00", "-50.00"])
 
 
 @pytest.mark.parametrize("is_first", [True, False], ids=["typed first", "imported first"])
@@ -86,7 +81,7 @@ def test_an_expense_typed_days_away_is_a_question(sources, is_first):
     if is_first:
         first.bank.buy("-20", "TRATTORIA LUIGI 4711", external_id="a")
     first.refresh()
-    assert [one.reason for one in questions(first)] == ["similar_expense"]
+    assert [one.reason for one in first.questions()] == ["similar_expense"]
 
 
 @pytest.mark.parametrize(("lag", "step"), [(1, 1), (3, 0)])
@@ -100,7 +95,7 @@ def test_purchases_at_one_merchant_that_one_source_books_later_raise_no_question
             booked = {"external_id": f"b{number}", "booking_on": bought_on}
             second.bank.buy(f"-3.{50 + step * (number - lag)}", "BAR CENTRALE 4711", **booked)
         refresh(sources, days=number and 1)
-        assert questions(first) == []
+        assert first.questions() == []
         assert len(first.amounts()) == number + 2
 
 
@@ -110,7 +105,7 @@ def test_a_question_goes_with_the_run_that_told_the_row(sources):
     first.bank.buy("-20", "Trattoria Luigi", external_id="a")
     second.bank.buy("-23", "TRATTORIA LUIGI 4711", external_id="b")
     refresh(sources)
-    assert len(questions(first)) == 1
+    assert len(first.questions()) == 1
     first.run(RunKind.REVERT, target_run_id=first.run_id)
     first.refresh()
-    assert (questions(first), sorted(first.amounts())) == ([], ["-23.00", "-50.00"])
+    assert (first.questions(), sorted(first.amounts())) == ([], ["-23.00", "-50.00"])
