@@ -78,12 +78,12 @@ def contradicts(one: TransferLeg, other: TransferLeg) -> bool:
 
 def either_names(one: TransferLeg, other: TransferLeg) -> bool:
     """Return whether a side names the account of the other."""
-    return _names(one, other) or _names(other, one)
+    return names_for_certain(one, other) or names_for_certain(other, one)
 
 
 def name_each_other(one: TransferLeg, other: TransferLeg) -> bool:
     """Return whether each side names the account of the other."""
-    return _names(one, other) and _names(other, one)
+    return names_for_certain(one, other) and names_for_certain(other, one)
 
 
 def are_both_labelled(one: TransferLeg, other: TransferLeg) -> bool:
@@ -113,7 +113,7 @@ def names_by_word(leg: TransferLeg, other: NamedAccount) -> bool:
 
 def names(leg: TransferLeg, other: NamedAccount) -> bool:
     """Return whether a row names an account, by its number, last digits or name."""
-    return _names(leg, other) or names_by_word(leg, other)
+    return names_for_certain(leg, other) or names_by_word(leg, other)
 
 
 def tells(leg: TransferLeg) -> bool:
@@ -123,7 +123,7 @@ def tells(leg: TransferLeg) -> bool:
 
 def has_evidence(leg: TransferLeg, account: TransferLeg) -> bool:
     """Return whether a row says something of a transfer to the account of another one."""
-    return _suggests(leg, account) or _names(leg, account)
+    return _suggests(leg, account) or names_for_certain(leg, account)
 
 
 def says(leg: TransferLeg, others: Iterable[TransferLeg]) -> Hashable:
@@ -134,14 +134,14 @@ def says(leg: TransferLeg, others: Iterable[TransferLeg]) -> Hashable:
     Args:
         others: A row of each account that it may name.
     """
-    named = frozenset(other.account_id for other in others if _names(leg, other))
+    named = frozenset(other.account_id for other in others if names_for_certain(leg, other))
     if named:
         return leg.account_id, named
     words = " ".join(_WITH_DIGIT.sub(" ", leg.words).casefold().split())
     return leg.account_id, leg.kind, leg.counterparty_account, words
 
 
-def _names(leg: TransferLeg, other: NamedAccount) -> bool:
+def names_for_certain(leg: TransferLeg, other: NamedAccount) -> bool:
     """Return whether a leg names the account of the other: by its number, or by its last digits."""
     if leg.counterparty_account and account_number(other):
         return _without_spaces(leg.counterparty_account) == account_number(other)

@@ -9,19 +9,21 @@ for what, on near days, and neither fits another one.
 import re
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Self
 
 from worker.importer.decide.compare.one_to_one import MAX_CANDIDATES, OneToOne, PlacePair, Rating, unambiguous
 from worker.importer.decide.reasons import Reason
 from worker.importer.decide.transfers.evidence import (
     TransferLeg,
-    either_names,
     is_labelled,
     name_each_other,
     names_by_word,
+    names_for_certain,
     tells,
 )
 from worker.importer.decide.transfers.money_moved import (
@@ -31,6 +33,7 @@ from worker.importer.decide.transfers.money_moved import (
     rough_gap,
     sent_abroad,
     state_each_other,
+    states_more,
     states_the_same,
 )
 from worker.importer.decide.transfers.rough_rates import rough_rate
@@ -75,17 +78,63 @@ def match_unequal(
     """
     in_order = sorted(legs, key=lambda leg: (leg.on, leg.id))
     matching = OneToOne([leg for leg in in_order if leg.amount < 0], [leg for leg in in_order if leg.amount > 0])
+    accounts = {leg.account_id: leg for leg in in_order}.values()
+    told = {leg.id: _Told.of(leg, accounts) for leg in in_order}
+
+    def both(pair: PlacePair) -> tuple[_Told, _Told]:
+        out, into = matching.items(pair)
+        return told[out.id], told[into.id]
+
     pairs = list(_near_pairs(matching))
-    rounds = Rounds(matching, (pair for pair in pairs if states_the_same(*matching.items(pair))), apart, waiting)
+    stating = (pair for pair in pairs if any(one.states_more for one in both(pair)))
+    rounds = Rounds(matching, (pair for pair in stating if states_the_same(*matching.items(pair))), apart, waiting)
     rounds.settle_by_evidence()
     rounds.settle(rounds.near, state_each_other, Reason.STATES_THE_AMOUNT)
     certain = list(matching.matches)
     suggestions = rounds.ask()
     free = rounds.to_ask(pairs)
-    named = rounds.fitting(pair for pair in free if _is_likely(*matching.items(pair)))
-    said = rounds.fitting(pair for pair in free if _is_possible(*matching.items(pair)))
+    naming = (pair for pair in free if _name(*both(pair)))
+    moving = (pair for pair in free if _move(*both(pair)))
+    named = rounds.fitting(pair for pair in naming if _is_likely(*matching.items(pair)))
+    said = rounds.fitting(pair for pair in moving if _is_possible(*matching.items(pair)))
     suggestions += matching.choose([*named, *matching.free(unambiguous(said))], _rate)
     return TransferMatches(certain=certain, suggestions=suggestions)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a leg tells by itself, read once: of pairs there are a hundred times as many.
+
+    Attributes:
+        account_id: The account that it is booked on.
+        states_more: It states what was moved by more than its own amount.
+        names: The accounts that it names.
+        says: One of its words says that it moves money.
+        moves: It is said to move money, by its words or its provider, and to no third party.
+    """
+
+    account_id: int
+    states_more: bool
+    names: frozenset[int]
+    says: bool
+    moves: bool
+
+    @classmethod
+    def of(cls, leg: TransferLeg, accounts: Iterable[TransferLeg]) -> Self:
+        says = MOVING_WORDS.search(leg.words) is not None
+        named = (one.account_id for one in accounts if one.account_id != leg.account_id and _names(leg, one))
+        moves = leg.counterparty_account is None and (says or is_labelled(leg))
+        return cls(leg.account_id, states_more(leg), frozenset(named), says, moves)
+
+
+def _name(one: _Told, other: _Told) -> bool:
+    """Return whether a leg names the account of the other."""
+    return other.account_id in one.names or one.account_id in other.names
+
+
+def _move(one: _Told, other: _Told) -> bool:
+    """Return whether both legs are said to move money; some providers call most rows transfers: one has to say so."""
+    return one.moves and other.moves and (one.says or other.says)
 
 
 def _near_pairs(matching: OneToOne[TransferLeg, TransferLeg]) -> Iterator[PlacePair]:
@@ -129,33 +178,23 @@ def could_be_one(out: Booked, into: Booked) -> bool:
 
 
 def _is_likely(out: TransferLeg, into: TransferLeg) -> bool:
-    """Return whether a leg names the other account, and the amounts can be those of one transfer."""
-    if not could_be_one(out, into):
-        return False
+    """Return whether two legs of which one names the other account can be one transfer, by days and amounts."""
     most = MAX_DAYS_NAMED if name_each_other(out, into) else MAX_DAYS
-    is_named = either_names(out, into) or _calls_it_by_name(out, into) or _calls_it_by_name(into, out)
-    return is_named and days_between(out, into) <= most
+    return days_between(out, into) <= most and could_be_one(out, into)
 
 
-def _calls_it_by_name(leg: TransferLeg, other: TransferLeg) -> bool:
-    """Return whether a leg is called a transfer and says the name of the other account, which alone may be any word."""
-    return tells(leg) and names_by_word(leg, other)
+def _names(leg: TransferLeg, other: TransferLeg) -> bool:
+    """Return whether a leg names another account; its name alone may be any word where nothing tells of a transfer."""
+    return names_for_certain(leg, other) or (tells(leg) and names_by_word(leg, other))
 
 
 def _is_possible(out: TransferLeg, into: TransferLeg) -> bool:
-    """Return whether both legs say that they move money, to nobody else, and hardly anything is missing.
-
-    Some providers call most rows transfers: one of the two has to say so itself.
-    """
-    legs = (out, into)
-    said = [MOVING_WORDS.search(leg.words) is not None for leg in legs]
-    moves = any(said) and all(says or is_labelled(leg) for says, leg in zip(said, legs, strict=True))
-    if not moves or days_between(out, into) > 1 or any(leg.counterparty_account is not None for leg in legs):
-        return False
-    if _are_for_different_things(out, into):
+    """Return whether two legs that are said to move money can be one transfer of which hardly anything is missing."""
+    if days_between(out, into) > 1:
         return False
     unlisted = out.currency != into.currency and rough_gap(out, into) is None and missing_share(out, into) is None
-    return not unlisted and _fits_roughly(out, into, _MAX_FEE_SHARE_BY_WORDS, _MAX_ROUGH_GAP_BY_WORDS)
+    fits = not unlisted and _fits_roughly(out, into, _MAX_FEE_SHARE_BY_WORDS, _MAX_ROUGH_GAP_BY_WORDS)
+    return fits and not _are_for_different_things(out, into)
 
 
 def _are_for_different_things(one: TransferLeg, other: TransferLeg) -> bool:
