@@ -37,22 +37,22 @@ def test_the_indicator_decides_the_sign(bank, connector, amount, indicator, expe
 
 
 @pytest.mark.parametrize(
-    ("status", "kept", "pending"),
+    ("status", "pending", "void"),
     [
-        ("BOOK", True, False),
-        ("PDNG", True, True),
-        ("HOLD", True, True),
-        ("RJCT", False, None),
-        ("CNCL", False, None),
-        ("SCHD", False, None),
-        ("OTHR", False, None),
+        ("BOOK", [False], 0),
+        ("PDNG", [True], 0),
+        ("HOLD", [True], 0),
+        ("RJCT", [], 1),
+        ("CNCL", [], 1),
+        ("SCHD", [], 0),
+        ("OTHR", [], 0),
     ],
 )
-def test_only_what_moved_money_or_is_about_to_is_kept(bank, connector, status, kept, pending):
+def test_only_what_moved_money_or_is_about_to_is_kept_and_what_will_not_is_void(bank, connector, status, pending, void):
     bank.pages = [[transaction("1", "DBIT", status=status)]]
     (page,) = read(connector, bank)
-    assert [one.pending for one in page.transactions] == ([pending] if kept else [])
-    assert page.rejected == ()
+    assert [one.pending for one in page.transactions] == pending
+    assert (len(page.voided), page.rejected) == (void, ())
 
 
 def test_the_other_side_is_whoever_is_not_us(bank, connector):

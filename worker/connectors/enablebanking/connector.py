@@ -11,7 +11,13 @@ from worker.connectors.berlin.consent import EUROPE, ConsentAccount, ConsentConn
 from worker.connectors.enablebanking.api import EnableBankingApi
 from worker.connectors.enablebanking.config import EnableBankingAccount, EnableBankingConfig
 from worker.connectors.enablebanking.errors import SESSION_STATES
-from worker.connectors.enablebanking.normalize import ledger_records, linked_account, read_balances, read_transaction
+from worker.connectors.enablebanking.normalize import (
+    ledger_records,
+    linked_account,
+    read_balances,
+    read_transaction,
+    void_rows,
+)
 from worker.connectors.enablebanking.paging import Answer, WindowReader
 from worker.connectors.errors import AuthenticationError
 from worker.connectors.reading import ids_of, inside, objects, part, read_moment, read_rows, text
@@ -105,6 +111,7 @@ class EnableBankingConnector(ConsentConnector):
         return Page(
             transactions=transactions,
             rejected=rejected,
+            voided=void_rows(answer.records, account_id),
             covers=answer.window,
             starts_over=answer.starts_over,
             warnings=answer.warnings,

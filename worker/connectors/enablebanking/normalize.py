@@ -1,6 +1,7 @@
 """Converts Enable Banking's records to transactions. Pure."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from worker.connectors.base import Transaction
@@ -12,13 +13,24 @@ from worker.connectors.reading import day_text, inside, objects, part, text
 
 _PENDING = frozenset({"PDNG", "HOLD"})
 _BOOKED = frozenset({None, "BOOK"})
-_NEVER_MOVED = frozenset({"RJCT", "CNCL", "SCHD", "OTHR"})
+_VOID = frozenset({"RJCT", "CNCL"})
+_NEVER_MOVED = _VOID | {"SCHD", "OTHR"}
 """Rejected, cancelled, scheduled, expected: no money has moved, so they are no entries of a ledger."""
 
 
 def ledger_records(records: Iterable[Any]) -> list[Any]:
     """Return the records that moved money or are about to, and any with an unknown status, which are rejected."""
     return [one for one in records if not isinstance(one, Mapping) or text(one, "status") not in _NEVER_MOVED]
+
+
+def void_rows(records: Iterable[Any], account_id: str) -> tuple[Transaction, ...]:
+    """Return the rejected and cancelled records as the pending rows that they may have been; others are left out."""
+    found: list[Transaction] = []
+    for record in records:
+        if isinstance(record, Mapping) and text(record, "status") in _VOID:
+            with suppress(InvalidDataError):
+                found.append(read_transaction({**record, "status": "PDNG"}, account_id))
+    return tuple(found)
 
 
 def read_transaction(record: Mapping[str, Any], account_id: str) -> Transaction:
