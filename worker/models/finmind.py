@@ -10,16 +10,19 @@ from worker.models.base import Base
 
 
 class User(Base):
-    """A person; FinMind's own table."""
+    """A person; FinMind's own table.
+
+    No role of ours may read all of it (`schema/roles.sql`), so that whoever needs a column names it.
+    """
 
     __tablename__ = "users"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    email: Mapped[str] = mapped_column(String(255))
-    password_hash: Mapped[str] = mapped_column(String(255))
-    preferred_currency: Mapped[str] = mapped_column(String(10), server_default="INR")
-    role: Mapped[str] = mapped_column(String(20), server_default="USER")
-    created_at: Mapped[datetime] = mapped_column(DateTime, server_default=text("now()"))
+    email: Mapped[str] = mapped_column(String(255), deferred=True)
+    password_hash: Mapped[str] = mapped_column(String(255), deferred=True)
+    preferred_currency: Mapped[str] = mapped_column(String(10), server_default="INR", deferred=True)
+    role: Mapped[str] = mapped_column(String(20), server_default="USER", deferred=True)
+    created_at: Mapped[datetime] = mapped_column(DateTime, server_default=text("now()"), deferred=True)
 
 
 class Category(Base):
