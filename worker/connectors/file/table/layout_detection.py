@@ -114,7 +114,8 @@ def _by_values(rows: list[Record], delimiter: str, stated: Mapping[str, str]) ->
     width = max(widths, key=lambda one: (widths[one], one), default=0)
     begins = next((at for at, cells in dated if cells == width), 0)
     named = next((row for row in reversed(filled[:begins]) if _may_name_columns(row, width)), None)
-    header = numbered([*(named.cells if named is not None else ()), *[""] * width][:width])
+    names = named.cells if named is not None and not _lacks_a_name(named, width, filled[begins:]) else ()
+    header = numbered([*names, *[""] * width][:width])
     said = {header[int(name) - 1] if name.isdecimal() and int(name) <= width else name: stated[name] for name in stated}
     roles = roles_by_values(column_samples(header, filled[begins:]), {**named_roles(header), **said})
     if roles is None or (guess := guess_profile(header, {**roles, **said})) is None:
@@ -146,6 +147,15 @@ def _laid(
         confidence=confidence,
         above=lines_above(rows, line),
     )
+
+
+def _lacks_a_name(named: Record, width: int, rows: Sequence[Record]) -> bool:
+    """Return whether rows fill more columns than a line names: one that lost a mark names others from there on.
+
+    Args:
+        width: How many columns most rows have.
+    """
+    return any(any(row.cells[len(named.cells) : width]) for row in rows)
 
 
 def _may_name_columns(row: Record, width: int) -> bool:
