@@ -252,8 +252,10 @@ TABLES = {
         "no column of dates and amounts is recognised",
     ),
     "such names, where balances prove the columns": (
-        "Date,DescriptionDebit,Credit,Saldo\n2026-01-13,A,10.00,,90.00\n2026-01-14,B,,5.00,95.00\n"
-        "2026-01-15,C,,7.00,102.00\n2026-01-16,D,2.00,,100.00\n",
+        table(
+            "Date,DescriptionDebit,Credit,Saldo",
+            *("13,A,10.00,,90.00", "14,B,,5.00,95.00", "15,C,,7.00,102.00", "16,D,2.00,,100.00"),
+        ),
         ["13 -10.00", "14 5.00", "15 7.00", "16 -2.00"],
     ),
     "an empty column of amounts beside sides that are filled": (
