@@ -73,6 +73,11 @@ def test_a_rejected_line_is_mended_by_an_export_that_tells_it_well_and_stands_wh
     for name, told in {"d.csv": "-5.0o", "e.csv": "-5.00"}.items():
         drop_folder.drop(name, head + first + line.format(15, "E", told) + last)
     assert (drop_folder.refresh().code, len(drop_folder.amounts())) == ("ok", 5)
+    # The same payment of the next day mends nothing.
+    drop_folder.drop("f.csv", head + last + line.format(17, "F", "--6.00") + line.format(18, "G", "-7.00"))
+    assert drop_folder.refresh().code == "rows_rejected"
+    drop_folder.drop("g.csv", head + line.format(19, "F", "-6.00") + line.format(20, "H", "-8.00"))
+    assert (drop_folder.refresh().code, len(drop_folder.amounts())) == ("rows_rejected", 8)
 
 
 def test_ofx_files_of_two_months_share_their_overlap_by_the_ids_of_the_bank(drop_folder):

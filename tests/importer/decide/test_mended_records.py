@@ -17,10 +17,11 @@ def arrived(fields=FIELDS, day=30, month=1):
 CASES = {  # the rejected text, the record that arrived; whether it is the one
     "an amount that is a number now": ("30.01.2026;Shop Inc;-1.001,5o;booked", arrived(), True),
     "a state that is known now": ("30.01.2026;Shop Inc;-1.001,50;wobbly", arrived(), True),
-    "a day that there is": ("32.01.2026;Shop Inc;-1.001,50;booked", arrived(), True),
     "a line that is read as it was": ("30.01.2026;Shop Inc;-1.001,50;booked", arrived(), True),
     "a text that has its quotes": ("30.01.2026;Shop; Inc;-1.001,50;booked", arrived(), True),
     "a record of OFX": ("<TRNTYPE>DEBIT<DTPOSTED>20260130<TRNAMT>x<NAME>Shop Inc", arrived(OFX), True),
+    "a day that there is, as any day of a habit": ("32.01.2026;Shop Inc;-1.001,50;booked", arrived(), False),
+    "the day after": ("29.01.2026;Shop Inc;--1.001,50;booked", arrived(), False),
     "another month": ("30.02.2026;Shop Inc;-1.001,50;booked", arrived(), False),
     "a day and an amount": ("32.01.2026;Shop Inc;-1.001,5o;booked", arrived(), False),
     "an amount of another day": ("29.01.2026;Shop Inc;-1.001,5o;booked", arrived(), False),

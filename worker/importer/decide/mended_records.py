@@ -58,8 +58,8 @@ def mended_records(rejected: Mapping[int, str], arrived: Iterable[ArrivedRecord]
 def is_mended(text: Counter[str], record: ArrivedRecord) -> bool:
     """Return whether a record has the words of a rejected text, but for those of one field.
 
-    That field is none of what the row says of the payment, and not its day but for the number in the month: a payment
-    of every month tells the same with another day.
+    That field is none of what the row says of the payment, and not its day: a payment of every day or month tells the
+    same with another one.
     """
     said = Counter(words_of(record.words))
     if not said or not said.keys() <= text.keys():
@@ -71,17 +71,13 @@ def is_mended(text: Counter[str], record: ArrivedRecord) -> bool:
     if over.total() > MAX_WORDS_BROKEN or not any(lacking <= field for field in fields):
         return False
     days = [field for field in fields if _names_day(field, record.on)]
-    return bool(days) and all(_is_day_of_month(word, record.on) for day in days for word in lacking & day)
+    return bool(days) and not any(lacking & day for day in days)
 
 
 def _names_day(field: Counter[str], on: date) -> bool:
     """Return whether a field names a day, in whatever order."""
     numbers = set(_numbers(field))
     return f"{on:%Y%m%d}" in field or (on.day in numbers and not numbers.isdisjoint({on.year, on.year % 100}))
-
-
-def _is_day_of_month(word: str, on: date) -> bool:
-    return list(_numbers([word])) == [on.day]
 
 
 def _numbers(words: Iterable[str]) -> Iterator[int]:
