@@ -300,6 +300,24 @@ def test_what_a_person_made_of_a_cost_is_there_again_once_the_transfer_is(banks)
         assert (giro.sql(MINE), giro.sql(UNPAIRED)) == ([], []), parting
 
 
+@pytest.mark.parametrize("parting", [shown_and_hidden, parted_and_joined_by_the_person])
+def test_a_cost_that_an_older_version_wrote_stays_as_the_person_left_it(banks, parting):
+    fill(banks, {"amount": "-100.50", "kind": TRANSFER, "stated_amounts": CHARGED}, {"amount": "100"})
+    giro, pot = banks
+    refresh(giro, pot)
+    giro.sql("UPDATE bank_transactions SET base_cost = NULL")
+    giro.sql("UPDATE expenses SET amount = 0.45, notes = 'Mine', spent_at = '2026-06-01'")
+    mine = [("0.45", "Mine", "2026-06-01", None)]
+    for _ in parting(banks):
+        pass
+    assert (giro.sql(MINE), giro.sql(UNPAIRED)) == (mine, [])
+    giro.sql("UPDATE bank_transactions SET base_cost = NULL")
+    for text in ("To my pot", "To my pot again"):
+        giro.bank.change(giro.bank.rows[0], description=text)
+        refresh(giro)
+        assert (giro.sql(MINE), giro.sql(UNPAIRED)) == (mine, [])
+
+
 LATER = {
     "certainly": ({"amount": "108.20", "description": "To ..1111"}, "obsolete", ["107.50"]),
     "perhaps": ({"amount": "108.00", "description": "Transfer in"}, "declined", ["-100.00", "107.50", "108.00"]),

@@ -63,19 +63,21 @@ class TransferCost(NamedTuple):
     """What a transfer cost, as the expense of a leg.
 
     Attributes:
-        said: What was last written to the expense.
+        said: What was last written to the expense; None where an older version wrote it and kept nothing of that.
         expense: The expense as it is or was left; None where the user deleted it.
         category_id: Its category.
     """
 
-    said: ExpenseFields
+    said: ExpenseFields | None
     expense: ExpenseFields | None
     category_id: int | None = None
 
     @property
     def is_edited(self) -> bool:
         """Whether the user changed the expense, or gave it a category; one that is deleted has nothing to lose."""
-        return self.expense is not None and (self.expense != self.said or self.category_id is not None)
+        if self.expense is None:
+            return False
+        return self.category_id is not None or (self.said is not None and self.expense != self.said)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,5 +39,6 @@ def settle_cost(leg: StoredRow, cost: Money | None, left: TransferCost | None) -
         return CostChange(said=said, expense=said)
     if before.expense is None:
         return CostChange(said=said)
-    merged = merge_user_edits(before.said, before.expense, said).expense
+    # Of what an older version wrote each difference may be the user's.
+    merged = merge_user_edits(before.said or said, before.expense, said).expense
     return CostChange(said=said, expense=merged, category_id=before.category_id)

@@ -31,7 +31,7 @@ _IMAGE = """jsonb_build_object(
     'expense_id', w.expense_id,
     'expense', CASE WHEN w.expense_state <> 'transfer' THEN x.image END)
     || CASE WHEN w.expense_state = 'transfer' AND coalesce(w.base_cost, x.image) IS NOT NULL
-      THEN jsonb_build_object('cost', jsonb_build_object('said', coalesce(w.base_cost, x.image), 'expense', x.image))
+      THEN jsonb_build_object('cost', jsonb_build_object('said', w.base_cost, 'expense', x.image))
       ELSE '{}' END"""
 _GIVE = text(
     f"""WITH wanted AS MATERIALIZED (

@@ -113,9 +113,9 @@ def _cost_to_json(cost: TransferCost) -> dict[str, Any]:
 
 def cost_from_json(image: Mapping[str, Any]) -> TransferCost:
     """Return what a before-image holds of what a transfer cost."""
-    expense = image["expense"]
+    said, expense = image["said"], image["expense"]
     return TransferCost(
-        said=expense_from_json(image["said"]),
+        said=None if said is None else expense_from_json(said),
         expense=None if expense is None else expense_from_json(expense),
         category_id=None if expense is None else expense["category_id"],
     )

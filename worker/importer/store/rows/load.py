@@ -185,8 +185,8 @@ def _stored_row(row: Row[Any], kept_expense_id: int | None) -> StoredRow:
 
 def _cost(row: Row[Any]) -> TransferCost | None:
     expense = None if row.expense_id is None else _expense(row)
-    said = expense if row.base_cost is None else expense_from_json(row.base_cost)
-    return None if said is None else TransferCost(said, expense, row.category_id)
+    said = None if row.base_cost is None else expense_from_json(row.base_cost)
+    return None if said is None and expense is None else TransferCost(said, expense, row.category_id)
 
 
 def _expense(row: Row[Any]) -> ExpenseFields:
