@@ -68,6 +68,12 @@ class History(RuleBasedStateMachine):
         fits = [p for p in fits if self.will_be_read(p)]
         return fits[number % len(fits)] if fits else None
 
+    def pick_to_book(self, number, **wanted):
+        """Pick a pending purchase whose booking the bank will tell: it books on the day that the purchase has."""
+        purchase = self.pick(number, pending=True, **wanted)
+        first_on = self.world.memory.first_on(self.world.today)
+        return purchase if purchase is not None and purchase.day >= first_on else None
+
     def since(self):
         return min(self.watermark, self.world.today) - timedelta(days=OVERLAP_DAYS)
 
@@ -105,7 +111,7 @@ class History(RuleBasedStateMachine):
         new_id=st.booleans(),
     )
     def post(self, number, factor, name, days, new_id):
-        purchase = self.pick(number, pending=True)
+        purchase = self.pick_to_book(number)
         if purchase is not None:
             if purchase.deleted or purchase.own_amount is not None:
                 # Without an id, what is further off from a row that the user changed may be another purchase.
@@ -115,7 +121,7 @@ class History(RuleBasedStateMachine):
 
     @rule(number=st.integers(0, 99))
     def post_in_two_parts(self, number):
-        purchase = self.pick(number, pending=True, deleted=False, note=None, own_amount=None)
+        purchase = self.pick_to_book(number, deleted=False, note=None, own_amount=None)
         if purchase is not None and not self.world.unread_withdrawals():
             self.world.split(purchase)
             self.happened(plain=False)
