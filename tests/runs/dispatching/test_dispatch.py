@@ -83,6 +83,19 @@ def test_runs_without_a_free_place_hide_nobody(sessions, connect, ask, another_u
     assert (len(first), first[-1].run_id, second) == (3, behind, []), "in one pass"
 
 
+def test_held_runs_behind_those_of_a_full_user_hide_nobody(sessions, connect, ask, another_user, monkeypatch):
+    monkeypatch.setattr(dispatch, "PAGE", 3)
+    limits = DispatchLimits(ahead=100, per_user=2, per_connector=50, redispatch_s=60)
+    full, held = another_user("full"), another_user("held")
+    for _ in range(6):
+        ask(connect(full))
+    for _ in range(12):
+        ask(connect(held, rate_limited_until=datetime(2100, 1, 1, tzinfo=UTC)))
+    behind = ask(connect(another_user("behind")))
+    found = [run.run_id for run in due(sessions, limits, interactive=True)]
+    assert (len(found), found[-1]) == (3, behind)
+
+
 def test_runs_of_an_older_version_are_told_apart_once_a_pass_named_them(sessions, connect, ask, monkeypatch):
     monkeypatch.setattr(dispatch, "PAGE", 3)
     limits = DispatchLimits(ahead=100, per_user=100, per_connector=2, redispatch_s=60)

@@ -10,7 +10,7 @@ when it is asked again. A message of no use does the work of a lost or late one:
 
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -171,7 +171,9 @@ def take_due_runs(session: Session, *, interactive: bool, limits: DispatchLimits
         marking = {"ids": [str(run.run_id) for run in chosen], "redispatch": redispatch}
         marked = session.execute(_MARK_PUBLISHED, marking).all() if chosen else []
         triggers = {row.id: row.trigger for row in marked}
-        return [replace(run, trigger=triggers[run.run_id]) for run in chosen if run.run_id in triggers] or None
+        taken = [replace(run, trigger=triggers[run.run_id]) for run in chosen if run.run_id in triggers]
+        # Behind runs of full users there may be more that are held than a front has room for.
+        return taken if taken or _postpone(session, values) else None
 
     return fill_places(read_under_way_in_turn(session, interactive=interactive, limits=limits), limits, take_round)
 
@@ -203,9 +205,13 @@ def postpone_held_runs(session: Session, *, interactive: bool) -> bool:
     """
     values = {"interactive": interactive, "page": PAGE, "full_users": [], "full_connectors": []}
     session.execute(_NAME_CONNECTORS, values)
+    return _postpone(session, values) > PAGE / 2
+
+
+def _postpone(session: Session, values: Mapping[str, object]) -> int:
     result = session.execute(_POSTPONE, values)
     assert isinstance(result, CursorResult)
-    return result.rowcount > PAGE / 2
+    return result.rowcount
 
 
 def read_under_way_in_turn(session: Session, *, interactive: bool, limits: DispatchLimits) -> UnderWay:
