@@ -5,6 +5,7 @@ import tempfile
 import threading
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from typing import IO
 
 from fastapi import APIRouter, Depends
@@ -83,7 +84,8 @@ def _check(file: IO[bytes], made: Future[None]) -> None:
     failed = made.exception()
     if failed is None:
         return
-    file.close()
+    with suppress(OSError):  # of a full disk again, for what is still to be written
+        file.close()
     if isinstance(failed, OSError):
         raise ProblemError(503, "disk_full", "there is no room for the archive", headers={"Retry-After": "600"})
     raise failed
