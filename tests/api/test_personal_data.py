@@ -5,6 +5,7 @@ import json
 import socket
 import threading
 import zipfile
+from functools import partial
 
 import httpx2
 import pytest
@@ -116,6 +117,6 @@ def test_an_archive_that_takes_long_is_sent_while_it_is_made_and_breaks_off_wher
 
 
 def test_an_archive_for_which_there_is_no_room_is_a_problem(client, monkeypatch):
-    monkeypatch.setattr(personal_data.tempfile, "TemporaryFile", lambda: open("/dev/full", "wb"))
+    monkeypatch.setattr(personal_data.tempfile, "TemporaryFile", partial(open, "/dev/full", "wb"))
     answer = client.get(PLACE)
     assert (answer.status_code, answer.json()["code"]) == (503, "disk_full")
