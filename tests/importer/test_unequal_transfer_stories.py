@@ -318,6 +318,21 @@ def test_a_cost_that_an_older_version_wrote_stays_as_the_person_left_it(banks, p
         assert (giro.sql(MINE), giro.sql(UNPAIRED)) == (mine, [])
 
 
+def test_what_an_older_version_wrote_of_the_second_bank_stays_one_expense_as_the_person_left_it(banks):
+    kept = {"amount": "107.20", "currency": "USD", "stated_amounts": {"gross": "108.20", "fee": "1.00"}}
+    fill(banks, {"kind": TRANSFER, "stated_amounts": ABROAD}, kept)
+    giro, pot = banks
+    refresh(giro, pot)
+    assert expenses(giro) == [("-1.00", "USD")]
+    # It was one of the leg that left, whatever its currency.
+    giro.sql("UPDATE bank_transactions SET base_cost = NULL, expense_id = NULL")
+    giro.sql("UPDATE bank_transactions SET expense_id = (SELECT id FROM expenses) WHERE amount < 0")
+    giro.sql("UPDATE expenses SET amount = 0.45, notes = 'Mine', spent_at = '2026-06-01'")
+    giro.bank.change(giro.bank.rows[0], description="To my pot")
+    refresh(giro)
+    assert (giro.sql(MINE), len(expenses(giro))) == ([("0.45", "Mine", "2026-06-01", None)], 1)
+
+
 LATER = {
     "certainly": ({"amount": "108.20", "description": "To ..1111"}, "obsolete", ["107.50"]),
     "perhaps": ({"amount": "108.00", "description": "Transfer in"}, "declined", ["-100.00", "107.50", "108.00"]),

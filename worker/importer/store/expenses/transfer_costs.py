@@ -16,7 +16,7 @@ from worker import outbox
 from worker.importer.decide.expenses.from_line import month
 from worker.importer.decide.expenses.transfer_cost import CostChange, settle_cost
 from worker.importer.decide.stored_row import ExpenseState, StoredRow, TransferCost
-from worker.importer.decide.transfers.money_moved import Booked, Money, costs_of
+from worker.importer.decide.transfers.money_moved import Booked, costs_of
 from worker.importer.store.expenses.rows import delete_expenses, insert_expenses, update_expenses
 from worker.importer.store.rows.bulk import array_text, next_ids
 from worker.importer.store.rows.changes import cost_from_json, expense_to_json
@@ -55,10 +55,15 @@ def write_costs(
     """
     months: set[str] = set()
     in_full = load_in_full(session, (out.id, into.id))
-    for leg_id, cost in zip((out.id, into.id), costs_of(out, into), strict=True):
+    costs, before = costs_of(out, into), in_full[out.id].cost
+    # An older version wrote what the second bank kept as an expense of the leg that left.
+    moved = before if costs.out is None and before is not None and before.said is None else None
+    for leg_id, cost in zip((out.id, into.id), costs, strict=True):
         leg = in_full[leg_id]
         if leg.expense_state == ExpenseState.TRANSFER and (cost is not None or leg.cost is not None):
-            months |= _write_cost(session, leg, cost, user_id=user_id, run_id=run_id, hidden=hidden)
+            change = settle_cost(leg, cost, _left(session, leg.id) or moved)
+            change = CostChange(said=change.said) if hidden else change
+            months |= _write_cost(session, leg, change, user_id=user_id, run_id=run_id)
     return months
 
 
@@ -68,11 +73,8 @@ def costs_written(session: Session, ids: Collection[int]) -> list[int | None]:
 
 
 def _write_cost(
-    session: Session, leg: StoredRow, cost: Money | None, *, user_id: int, run_id: uuid.UUID | None, hidden: bool
+    session: Session, leg: StoredRow, change: CostChange, *, user_id: int, run_id: uuid.UUID | None
 ) -> set[str]:
-    change = settle_cost(leg, cost, _left(session, leg.id))
-    if hidden:
-        change = CostChange(said=change.said)
     now = leg.cost.expense if leg.cost is not None else None
     expense_id = leg.expense_id if change.expense is not None else None
     if change.expense is not None and now is None:
