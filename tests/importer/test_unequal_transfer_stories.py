@@ -318,6 +318,18 @@ def test_a_cost_that_an_older_version_wrote_stays_as_the_person_left_it(banks, p
         assert (giro.sql(MINE), giro.sql(UNPAIRED)) == (mine, [])
 
 
+def test_a_cost_that_a_person_deleted_under_an_older_version_stays_deleted(banks):
+    fill(banks, {"amount": "-100.50", "kind": TRANSFER, "stated_amounts": CHARGED}, {"amount": "100"})
+    giro, pot = banks
+    refresh(giro, pot)
+    giro.sql("UPDATE bank_transactions SET base_cost = NULL")
+    giro.sql("DELETE FROM expenses")
+    for text in ("To my pot", "To my pot again"):
+        giro.bank.change(giro.bank.rows[0], description=text)
+        refresh(giro)
+        assert (expenses(giro), giro.sql(UNPAIRED)) == ([], [])
+
+
 def test_what_an_older_version_wrote_of_the_second_bank_stays_one_expense_as_the_person_left_it(banks):
     kept = {"amount": "107.20", "currency": "USD", "stated_amounts": {"gross": "108.20", "fee": "1.00"}}
     fill(banks, {"kind": TRANSFER, "stated_amounts": ABROAD}, kept)

@@ -26,7 +26,7 @@ from worker.importer.store.sources.leading_fields import let_sources_lead
 from worker.importer.store.sources.twins import leave_to_twins
 from worker.importer.store.suggestions.ask import suggest
 from worker.importer.store.transfers.broken import release_legs
-from worker.importer.store.transfers.followed_costs import let_costs_follow
+from worker.importer.store.transfers.followed_costs import deleted_costs, let_costs_follow
 from worker.importer.store.write_target import WriteTarget, Written
 
 LINE_COLUMNS = ("external_id", "content_key", "fingerprint", *STATED_FIELDS, "stated_amounts", "raw")
@@ -58,10 +58,11 @@ def write_plan(session: Session, plan: Plan, target: WriteTarget) -> Written:
     lock_if_unchanged(session, plan.expenses)
     written = Written()
     changes, heirs = leave_to_twins(session, plan.changes, target.run_id)
+    deleted = deleted_costs(session, plan.changes)
     _write_changes(session, changes, target, written)
     written.months |= let_sources_lead(session, heirs, target.run_id, also_alone=True)
     written.months |= release_legs(session, plan.changes, user_id=target.user_id, run_id=target.run_id)
-    written.months |= let_costs_follow(session, plan.changes, user_id=target.user_id, run_id=target.run_id)
+    written.months |= let_costs_follow(session, plan.changes, deleted, user_id=target.user_id, run_id=target.run_id)
     _write_creates(session, plan.creates, target, written)
     _write_suggestions(session, plan.suggestions, target, written)
     _set_absent_since(session, plan.newly_absent, "now()")
