@@ -313,7 +313,9 @@ def test_rows_that_the_bank_neither_delivers_nor_counts_are_gone_until_it_delive
         harness.bank.buy(amount, "Taxi")
     harness.bank.balance(balance)
     harness.day_later()
-    assert (harness.refresh().status, proof(harness)[0]) == ("succeeded", "proven")
+    run = harness.refresh()
+    assert (run.status, run.code, proof(harness)[0]) == ("succeeded", "ok", "proven")
+    assert run.counts.created - run.counts.removed == len(instead) - len(gone), "what went is counted"
     assert sorted(map(Decimal, harness.amounts())) == sorted(map(Decimal, [*instead, "-10"]))
     harness.bank.rows = rows
     harness.bank.balance("65")

@@ -38,7 +38,7 @@ from worker.importer.store.accounts.replaced import account_or_old_one
 from worker.importer.store.balances.proof import StatedBalances
 from worker.importer.store.balances.uncounted import remove_uncounted
 from worker.importer.store.other_accounts import other_rows, record_other_rows
-from worker.importer.store.results.run_accounts import fail_account, prove_and_close_account
+from worker.importer.store.results.run_accounts import add_removed, fail_account, prove_and_close_account
 from worker.importer.store.rows.reach import note_short_answer
 from worker.importer.store.second_look import look_again
 from worker.importer.store.share_import import import_share, leaves_doubt
@@ -269,12 +269,14 @@ class RequestImports:
 
         def look_again_and_close(session: Session) -> tuple[set[str], int, BalanceProof]:
             present, _held = with_present_account(session, account)
-            uncounted = remove_uncounted(session, self.job, present, zone, balances)
-            months, not_compared = look_again(session, self.job, present, today, by_cursor=by_cursor)
+            removed, months = remove_uncounted(session, self.job, present, zone, balances)
+            if removed:
+                add_removed(session, self.job, account.id, removed)
+            looked_at, not_compared = look_again(session, self.job, present, today, by_cursor=by_cursor)
             if told.newly_absent and told.told_from_on is not None:
                 note_short_answer(session, account.id, told.told_from_on, today)
             proof = prove_and_close_account(session, self.job, account.id, zone, balances, told_again=told.told_again)
-            return uncounted | months, not_compared, proof
+            return months | looked_at, not_compared, proof
 
         months, not_compared, proof = self.commit(look_again_and_close)
         self.findings.rows_not_compared["other_source"] += not_compared

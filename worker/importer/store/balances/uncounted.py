@@ -35,8 +35,8 @@ _ABSENT = text(
 
 def remove_uncounted(
     session: Session, job: Job, account: AccountState, zone: ZoneInfo, stated: StatedBalances
-) -> set[str]:
-    """Remove absent rows without which the bank's balance fits; return the months of expenses that changed.
+) -> tuple[int, set[str]]:
+    """Remove absent rows without which the bank's balance fits; return how many, and the months of expenses changed.
 
     The two are independent: the answers come without the rows, and the balance changed by them. A row that is delivered
     again is restored as the user left it.
@@ -48,10 +48,10 @@ def remove_uncounted(
     values: dict[str, Any] = {"account_id": account.id, "run_id": job.lease.run_id, "most": MAX_ROWS}
     rows = session.execute(_ABSENT, values).all()
     if not rows:
-        return set()
+        return 0, set()
     proof = prove_balance(session, job, account.id, zone, stated)
     if proof.difference is None or proof.balance_on is None:
-        return set()
+        return 0, set()
     absent = [
         AbsentRow(id=row.id, amount=row.amount, absent_since_at=row.absent_since_at)
         for row in rows
@@ -61,4 +61,4 @@ def remove_uncounted(
     gone = load_in_full(session, uncounted(proof.difference, absent))
     plan = Plan(changes=[tombstone(row, Reason.UNCOUNTED) for row in gone.values()])
     written = write_plan(session, plan, target)
-    return written.months | pair_transfers(session, target, plan, written)
+    return len(gone), written.months | pair_transfers(session, target, plan, written)

@@ -39,6 +39,7 @@ IN_PROGRESS = "in_progress"
 """The code of an account that is not imported to its end."""
 
 _RESULT = ("status", "code", "message")
+_NOTHING_READ: dict[str, Any] = {"from_on": None, "to_on": None, "cursor_after": None}
 
 
 def _add_to_row(replaced: tuple[str, ...] = ()) -> Insert:
@@ -96,11 +97,16 @@ def _add(session: Session, job: Job, result: AccountResult, read: dict[str, Any]
         save_problem(session, result)
 
 
+def add_removed(session: Session, job: Job, account_id: int, rows: int) -> None:
+    """Count rows that went by what the bank's balance says, beside those of the deliveries."""
+    removed = AccountResult(account_id=account_id, status="partial", code=IN_PROGRESS, counts=Counts(removed=rows))
+    _add(session, job, removed, _NOTHING_READ)
+
+
 def _close_account(session: Session, job: Job, result: AccountResult, proof: BalanceProof | None = None) -> None:
     """Record how the account ended; the counts of its deliveries stay as they are."""
-    nothing_read: dict[str, Any] = {"from_on": None, "to_on": None, "cursor_after": None}
     proven = {} if proof is None else {"balance_proof": proof.as_json()}
-    _add(session, job, replace(result, counts=Counts()), nothing_read | proven)
+    _add(session, job, replace(result, counts=Counts()), _NOTHING_READ | proven)
 
 
 def fail_account(session: Session, job: Job, account_id: int, error: WorkerError, *, status: str = "failed") -> None:
