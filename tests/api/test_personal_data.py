@@ -116,7 +116,8 @@ def test_an_archive_that_takes_long_is_sent_while_it_is_made_and_breaks_off_wher
     assert (answer.status_code, b"".join(got)) == (200, b"begin" if fails else b"begin, end")
 
 
-def test_an_archive_for_which_there_is_no_room_is_a_problem(client, monkeypatch):
-    monkeypatch.setattr(personal_data.tempfile, "TemporaryFile", partial(open, "/dev/full", "wb"))
-    answer = client.get(PLACE)
-    assert (answer.status_code, answer.json()["code"]) == (503, "disk_full")
+@pytest.mark.parametrize("place", ["/dev/full", "/nowhere/to write"])
+def test_an_archive_for_which_there_is_no_room_is_a_problem_each_time(client, monkeypatch, place):
+    monkeypatch.setattr(personal_data.tempfile, "TemporaryFile", partial(open, place, "wb"))
+    answers = [client.get(PLACE) for _ in range(personal_data._AT_ONCE + 1)]
+    assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(503, "disk_full")}

@@ -65,7 +65,11 @@ def _begin(services: Services, user_id: int) -> tuple[IO[bytes], Future[None]]:
     """Begin to write an archive to a temporary file: readers take as long as they like, the transaction does not."""
     if not _making.acquire(timeout=_PATIENCE_S):
         raise ProblemError(503, "busy", "other exports are made; try again", headers={"Retry-After": "30"})
-    file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by whoever sends it
+    try:
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by whoever sends it
+    except OSError as error:
+        _making.release()
+        raise _no_room() from error
     return file, _makers.submit(_make, services, user_id, file)
 
 
@@ -86,9 +90,11 @@ def _check(file: IO[bytes], made: Future[None]) -> None:
         return
     with suppress(OSError):  # of a full disk again, for what is still to be written
         file.close()
-    if isinstance(failed, OSError):
-        raise ProblemError(503, "disk_full", "there is no room for the archive", headers={"Retry-After": "600"})
-    raise failed
+    raise _no_room() if isinstance(failed, OSError) else failed
+
+
+def _no_room() -> ProblemError:
+    return ProblemError(503, "disk_full", "there is no room for the archive", headers={"Retry-After": "600"})
 
 
 def _parts(file: IO[bytes], made: Future[None]) -> Iterator[bytes]:
