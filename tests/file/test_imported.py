@@ -80,6 +80,15 @@ def test_a_rejected_line_is_mended_by_an_export_that_tells_it_well_and_stands_wh
     assert (drop_folder.refresh().code, len(drop_folder.amounts())) == ("rows_rejected", 8)
 
 
+def test_an_export_that_begins_in_the_middle_of_a_day_of_habits_adds_each_later_day(drop_folder):
+    habits = "2026-01-{0},Coffee,-3.00\n2026-01-{0},Bus,-2.00\n2026-01-{0},Lunch,-8.00\n"
+    head, dinner = "Date,Description,Amount\n", "2026-01-15,Dinner,-30.00\n"
+    for name, first, last in (("a.csv", habits.format(15) + dinner, 17), ("b.csv", dinner, 20)):
+        drop_folder.drop(name, head + first + "".join(habits.format(day) for day in range(16, last + 1)))
+        assert drop_folder.refresh().code == "ok"
+    assert len(drop_folder.amounts()) == 6 * 3 + 1
+
+
 def test_ofx_files_of_two_months_share_their_overlap_by_the_ids_of_the_bank(drop_folder):
     drop_folder.drop("a.ofx", bank(row(fitid="A-2026-1") + row(fitid="A-2026-2")))
     drop_folder.refresh()

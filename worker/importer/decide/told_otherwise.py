@@ -37,7 +37,7 @@ class DaysTold:
         known_from_on: The first of these days of which a posted row is stored, told or not; None where there is none.
         known_to_on: The last of them.
         tells_known: It tells a stored row.
-        lacking: How many posted rows of these days are stored and not told.
+        lacking: How many posted rows of the days that it holds are stored and not told.
     """
 
     first_on: date
@@ -88,7 +88,7 @@ def days_told(matches: IdentityMatches, set_aside: Iterable[RowDays]) -> DaysTol
         known_from_on=min(stored, default=None),
         known_to_on=max(stored, default=None),
         tells_known=bool(known),
-        lacking=len(lacking),
+        lacking=sum(first_on < day < last_on for day in lacking),
     )
 
 

@@ -38,7 +38,8 @@ def choose_moved(matching: OneToOne[Line, UnmatchedRow], lacking: int) -> None:
     """Match rows with lines of the same money under another day, where most rows that are lacking moved alike.
 
     Args:
-        lacking: How many posted rows of its days the delivery does not have.
+        lacking: How many posted rows the delivery does not have of its days, but for the first and the last, which an
+            export may begin or end within.
     """
     if lacking < MIN_MIGRATED:
         return
