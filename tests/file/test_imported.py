@@ -87,6 +87,10 @@ def test_an_export_that_begins_in_the_middle_of_a_day_of_habits_adds_each_later_
         drop_folder.drop(name, head + first + "".join(habits.format(day) for day in range(16, last + 1)))
         assert drop_folder.refresh().code == "ok"
     assert len(drop_folder.amounts()) == 6 * 3 + 1
+    # Of one that lacks a whole day of them each is a question, and the days before it stay.
+    drop_folder.drop("c.csv", head + "".join(habits.format(day) for day in (17, 18, 20, 21, 22, 23)))
+    assert drop_folder.refresh().code == "rows_withdrawn"
+    assert len(drop_folder.amounts()) == 9 * 3 + 1
 
 
 def test_ofx_files_of_two_months_share_their_overlap_by_the_ids_of_the_bank(drop_folder):

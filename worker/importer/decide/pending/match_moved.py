@@ -28,6 +28,9 @@ from worker.words import payment_text
 MAX_DAYS_MOVED_ALIKE = 5
 """A booking may be so many days from its value: before Easter it is."""
 
+MAX_SHARE_MOVED = 1.5
+"""Of rows that moved most are lacking. Rows of a daily habit are all near new ones, also those of days not told."""
+
 MIN_ROWS_IN_OTHER_WORDS = 8
 MIN_AMOUNTS_IN_OTHER_WORDS = 6
 MAX_DAYS_IN_OTHER_WORDS = 2
@@ -44,7 +47,8 @@ def choose_moved(matching: OneToOne[Line, UnmatchedRow], lacking: int) -> None:
     if lacking < MIN_MIGRATED:
         return
     chosen = _moved_alike(matching, lacking) or _moved_in_other_words(matching, lacking)
-    matching.choose(chosen, _rate_moved)
+    if len(chosen) <= MAX_SHARE_MOVED * lacking:
+        matching.choose(chosen, _rate_moved)
 
 
 def _rate_moved(line: Line, candidate: UnmatchedRow) -> Rating:
