@@ -12,8 +12,8 @@ from sqlalchemy import make_url, text
 
 from tests.waiting import until
 from worker.db import standby as reading
-from worker.db.engine import open_engine
-from worker.db.standby import standby_url
+from worker.db.engine import open_engine, open_sessions
+from worker.db.standby import open_readings, standby_url
 from worker.local.postgres import EmbeddedPostgres
 from worker.runtime import runtime
 from worker.schema.apply import apply_schema
@@ -95,6 +95,9 @@ def test_what_operators_look_at_comes_from_a_standby_that_keeps_up_and_else_from
             with opened.readings() as session:
                 assert not session.scalar(IS_STANDBY)
         monkeypatch.undo()
+        nowhere = open_engine("postgresql://postgres@/postgres?host=/run/nowhere")
+        with open_readings(opened.reading_engine, open_sessions(nowhere))() as session:  # the primary is away
+            assert session.scalar(IS_STANDBY)
         standby.stop()
         opened.reading_engine.dispose()
         with opened.readings() as session:
