@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
 from tests.importer.bank import CURSOR, IBAN, MERCHANTS, TODAY, Harness
 from worker.connections.connection_queries import find
 from worker.connections.removal import forget
-from worker.connectors.base import Account
+from worker.connectors.base import Account, TransactionKind
 
 
 def linked_again(sessions, user_id, first):
@@ -143,3 +144,48 @@ def test_a_bank_that_was_removed_with_its_expenses_is_known_again_beside_another
     again.bank = first.bank
     assert (again.refresh().status, len(again.amounts())) == ("succeeded", 10)
     assert again.sql("SELECT kind FROM bank_match_suggestions WHERE status = 'open'") == []
+
+
+def giro_or_pot(sessions, user_id, name):
+    harness = Harness(sessions, user_id)
+    mask = {"giro": "1111", "pot": "4321"}[name]
+    harness.bank.accounts = [Account(external_id="A", name=name, currency="EUR", anchor=f"iban:{mask}", mask=mask)]
+    if name == "giro":
+        more = {"kind": TransactionKind.TRANSFER, "stated_amounts": {"gross": "-100.00", "fee": "0.50"}}
+        harness.bank.buy("-100.50", "To the pot", external_id="g1", **more)
+        harness.bank.buy("-200", "To the pot ..4321", external_id="g2", kind=TransactionKind.TRANSFER)
+    else:
+        harness.bank.buy("100", "Received", external_id="p1")
+        harness.bank.buy("200", "Received", external_id="p2")
+    return harness
+
+
+def test_a_leg_of_a_bank_that_is_removed_with_its_expenses_hides_nothing_and_leaves_no_cost(sessions, user_id):
+    links = {name: giro_or_pot(sessions, user_id, name) for name in ("giro", "pot")}
+    for harness in links.values():
+        harness.refresh()
+    for removed, left, shown_once_read in (
+        ({"giro": True}, [], ["100.00", "200.00"]),
+        ({"pot": True}, ["-0.50"], ["-200.00", "-100.50"]),
+        ({"pot": True, "giro": True}, [], []),
+        ({"pot": False, "giro": True}, [], []),
+    ):
+        assert links["giro"].amounts() == ["-0.50"]
+        for name, with_expenses in removed.items():
+            with sessions() as session:
+                row = find(session, links[name].connection_id, lock=True)
+                forget(session, row, with_expenses=with_expenses, revoked=False)
+        assert links["giro"].amounts() == left
+        for name in links.keys() - removed:
+            links[name].refresh()
+        assert links["giro"].amounts() == shown_once_read
+        links |= {name: giro_or_pot(sessions, user_id, name) for name in removed}
+        if removed.get("pot"):
+            # The bank tells an amount wrong at first: both rows are of one amount then.
+            arrived = links["pot"].bank.rows[0]
+            wrong = links["pot"].bank.change(arrived, amount=Decimal(200))
+            links["pot"].refresh()
+            links["pot"].bank.change(wrong, amount=arrived.amount)
+        for harness in (links["giro"], links["pot"], links["giro"]):
+            harness.refresh()
+    assert (links["giro"].amounts(), links["giro"].questions()) == (["-0.50"], [])

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, null, select, update
 from sqlalchemy.orm import Session
 
 from worker.importer.store.expenses.rows import delete_expenses
@@ -63,24 +63,37 @@ def _delete_written(session: Session, row: BankConnection) -> tuple[int, frozens
     """Delete the expenses that the connection wrote, but those of purchases that another source of the account states.
 
     Nobody deleted these one by one: the other source's row has the expense from now on. The connection's own rows state
-    nothing any more: none of them leads an expense of another source, or takes one over when that is removed as well.
+    nothing any more: none of them leads an expense of another source, or takes one over when that is removed as well,
+    or is a leg of a transfer. What a transfer cost goes with its leg; the next import of the other leg shows that one.
     Returns how many went, and the months (`YYYY-MM`) of expenses that changed.
     """
     mine = select(BankConnectionAccount.id).where(BankConnectionAccount.connection_id == row.id)
     twins = update(BankTransaction).where(BankTransaction.account_id.in_(mine), BankTransaction.expense_state == "twin")
     left = session.scalars(twins.values(expense_state="reverted").returning(BankTransaction.twin_id)).all()
-    with_expense = (
+    has_expense = (BankTransaction.expense_state == "own") & BankTransaction.expense_id.is_not(None)
+    stating = (
         select(BankTransaction.id)
-        .where(BankTransaction.account_id.in_(mine), BankTransaction.expense_state == "own")
-        .where(BankTransaction.expense_id.is_not(None))
+        .where(BankTransaction.account_id.in_(mine))
+        .where(has_expense | (BankTransaction.expense_state == "transfer"))
     )
-    handed = hand_to_twins(session, list(load_in_full(session, session.scalars(with_expense)).values()), None)
-    rows = select(BankTransaction.expense_id).where(BankTransaction.id.in_(with_expense))
+    ids = list(session.scalars(stating))
+    handed = hand_to_twins(session, list(load_in_full(session, ids).values()), None)
+    rows = select(BankTransaction.expense_id).where(BankTransaction.id.in_(stating))
     expense_ids = [expense_id for expense_id in session.scalars(rows) if expense_id is not None]
+    _part_from_legs(session, ids)
     # Unlike expenses that a user deleted one by one, these return when the bank is linked again.
-    without = BankTransaction.expense_id.in_(expense_ids) | BankTransaction.id.in_(handed)
-    session.execute(update(BankTransaction).where(without).values(expense_id=None, expense_state="reverted"))
+    nothing = {"expense_id": None, "expense_state": "reverted", "transfer_peer_id": None, "base_cost": null()}
+    session.execute(update(BankTransaction).where(BankTransaction.id.in_(ids)).values(nothing))
     months = delete_expenses(session, expense_ids, None)
     owner_ids = {*handed.values(), *(owner_id for owner_id in left if owner_id is not None)}
     months |= let_sources_lead(session, owner_ids, None, also_alone=True)
     return len(expense_ids), frozenset(months)
+
+
+def _part_from_legs(session: Session, ids: list[int]) -> None:
+    """Leave the other legs of these rows alone: their next import gives them expenses, also where it is the same."""
+    peers = update(BankTransaction).where(BankTransaction.transfer_peer_id.in_(ids)).values(transfer_peer_id=None)
+    account_ids = set(session.scalars(peers.returning(BankTransaction.account_id)))
+    theirs = select(BankConnectionAccount.connection_id).where(BankConnectionAccount.id.in_(account_ids))
+    told = update(BankConnection).where(BankConnection.id.in_(theirs))
+    session.execute(told.values(answer_digest=None, answer_run_id=None))

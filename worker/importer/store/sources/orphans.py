@@ -31,7 +31,7 @@ _ORPHANS = text(
           OR t.state = 'posted' AND (o.account_id = t.account_id AND o.state = 'posted'
             OR EXISTS (SELECT FROM bank_transactions b WHERE b.twin_id = o.id AND b.account_id + 0 = t.account_id
               AND b.state = 'posted' AND b.expense_state = 'twin' AND b.id < t.id)))
-        OR t.expense_state = 'transfer' AND a.id = n.id AND t.transfer_peer_id IS NULL)
+        OR t.expense_state = 'transfer' AND t.transfer_peer_id IS NULL)
     ORDER BY t.id"""  # noqa: S608 - a constant
 )
 _TAKE_BACK_TWINS = text(
