@@ -186,6 +186,9 @@ def test_a_leg_of_a_bank_that_is_removed_with_its_expenses_hides_nothing_and_lea
             wrong = links["pot"].bank.change(arrived, amount=Decimal(200))
             links["pot"].refresh()
             links["pot"].bank.change(wrong, amount=arrived.amount)
+        else:
+            links["pot"].refresh()
+            assert links["pot"].amounts() == ["100.00", "200.00"]
         for harness in (links["giro"], links["pot"], links["giro"]):
             harness.refresh()
     assert (links["giro"].amounts(), links["giro"].questions()) == (["-0.50"], [])
