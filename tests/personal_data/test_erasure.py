@@ -36,12 +36,29 @@ def lines_of_the_audit(sessions):
         return session.execute(text(query)).all()
 
 
+def refuse_to_write_bank_rows_anew(sessions):
+    """A million rows that are written anew in every index, only to be deleted then, take minutes."""
+    with sessions() as session:
+        session.execute(
+            text(
+                "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+                " $$ BEGIN RAISE 'a bank row is written anew before it goes'; END $$"
+            )
+        )
+        session.execute(
+            text(
+                "CREATE TRIGGER refused BEFORE UPDATE ON bank_transactions FOR EACH ROW EXECUTE FUNCTION refuse()"
+            )
+        )
+
+
 def test_everything_goes_and_counts_stay(place, person, other_id, left, sessions, keys):
     before = left(other_id)
     plan = plan_erasure(place, person)
     assert plan.rows["bank_transactions"] > 20
     assert (plan.files, len(plan.connections), plan.erases_account) == (1, 1, True)
     assert left(person) == plan.rows
+    refuse_to_write_bank_rows_anew(sessions)
     erased = erase(place, plan)
     assert left(person) == {}
     assert left(other_id) == before

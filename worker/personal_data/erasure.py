@@ -189,9 +189,8 @@ def _delete_rows(sessions: Sessions, plan: ErasurePlan) -> dict[str, int]:
         session.execute(text("SELECT 1 FROM users WHERE id = :user_id FOR UPDATE"), user)
         counts = _count(session, plan.user_id)
         session.execute(text(f"DELETE FROM provider_notices WHERE {whose('provider_notices')}"), user)  # noqa: S608 - a constant
-        session.execute(_FORGET_IN_CIRCUITS, user)
-        session.execute(_FORGET_FAILURES, user)
-        session.execute(_OWN_EXPENSES, user)
+        for statement in (*_FORGET_FAILURES, _LOCK_EXPENSES, _DELETE_ROWS_AND_EXPENSES):
+            session.execute(statement, user)
         banks = [dict(row) for row in session.execute(_BANKS, user).mappings()]
         for table in _ROOTS:
             session.execute(text(f"DELETE FROM {table} WHERE user_id = :user_id"), user)  # noqa: S608 - constants
@@ -203,17 +202,19 @@ def _delete_rows(sessions: Sessions, plan: ErasurePlan) -> dict[str, int]:
     return counts
 
 
-_OWN_EXPENSES = text(
-    """DELETE FROM expenses WHERE id IN (
-      SELECT expense_id FROM bank_transactions WHERE user_id = :user_id AND expense_state = 'own')"""
+# Before the bank rows, as FinMind does, whose deletion of an expense goes on to the row that refers to it.
+_LOCK_EXPENSES = text("SELECT count(*) FROM (SELECT FROM expenses WHERE user_id = :user_id FOR UPDATE) locked")
+# In one statement: for an expense that goes before its bank row, the foreign key writes that row anew in every index.
+_DELETE_ROWS_AND_EXPENSES = text(
+    """WITH gone AS (DELETE FROM bank_transactions WHERE user_id = :user_id RETURNING expense_id, expense_state)
+    DELETE FROM expenses WHERE id IN (SELECT expense_id FROM gone WHERE expense_state = 'own')"""
 )
-_FORGET_IN_CIRCUITS = text(
-    """UPDATE bank_connector_circuits SET failed_users = array_remove(failed_users, CAST(:user_id AS integer))
-    WHERE :user_id = ANY(failed_users)"""
-)
-_FORGET_FAILURES = text(
-    """UPDATE institution_weather SET failed_users = array_remove(failed_users, CAST(:user_id AS integer))
-    WHERE :user_id = ANY(failed_users)"""
+_FORGET_FAILURES = tuple(
+    text(
+        f"""UPDATE {table} SET failed_users = array_remove(failed_users, CAST(:user_id AS integer))
+        WHERE :user_id = ANY(failed_users)"""  # noqa: S608 - constants
+    )
+    for table in ("bank_connector_circuits", "institution_weather")
 )
 _BANKS = text(
     f"""SELECT DISTINCT c.connector_name, name
