@@ -10,6 +10,7 @@ from tests.factories import make_connection
 from tests.importer.bank import Harness
 from worker.broker import Queue
 from worker.connectors.base import Account
+from worker.migrations.chain import open_chain
 from worker.process import heartbeat_files
 from worker.runs.component_heartbeats import record_heartbeat
 
@@ -43,6 +44,27 @@ def _workers_alive(sessions):
 def test_all_is_well_when_workers_live_and_nothing_is_late(command):
     answer = command("status")
     assert (answer.code, answer.out.splitlines()[0]) == (0, "all is well")
+
+
+@pytest.mark.usefixtures("_workers_alive")
+def test_revisions_that_the_database_lacks_are_said_first(command, sessions):
+    chain = open_chain().ids
+    says = {}
+    for revision in ("r0001", chain[-2], chain[-1], "r9999"):
+        with sessions() as session:
+            session.execute(text("CREATE TABLE IF NOT EXISTS finmind_worker_schema (version_num VARCHAR(32))"))
+            session.execute(text("DELETE FROM finmind_worker_schema"))
+            session.execute(text("INSERT INTO finmind_worker_schema VALUES (:revision)"), {"revision": revision})
+        answer = command("status")
+        assert answer.code == 0
+        says[revision] = answer.out.splitlines()[0]
+    upgrade = "pending: run `finmind-worker db upgrade`"
+    assert list(says.values()) == [
+        f"- {len(chain) - 1} revisions of the schema are {upgrade}",
+        f"- 1 revision of the schema is {upgrade}",
+        "all is well",
+        "all is well",
+    ]
 
 
 def test_workers_that_never_lived_are_a_problem(command):

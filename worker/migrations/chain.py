@@ -6,10 +6,9 @@ from pathlib import Path
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-VERSION_TABLE = "finmind_worker_schema"
-"""Where a database keeps its revision: not `alembic_version`, which is the web app's."""
+from worker.migrations.pending import VERSIONS
+
 _HERE = Path(__file__).resolve().parent
-_VERSIONS = _HERE / "versions"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,14 +42,14 @@ def open_chain(*more: Path) -> Chain:
     config = Config()
     _set(config, "script_location", str(_HERE))
     _set(config, "path_separator", "newline")
-    _set(config, "version_locations", "\n".join(str(folder) for folder in (_VERSIONS, *more)))
+    _set(config, "version_locations", "\n".join(str(folder) for folder in (VERSIONS, *more)))
     newest_first = ScriptDirectory.from_config(config).walk_revisions()
     return Chain(config=config, ids=tuple(script.revision for script in newest_first)[::-1])
 
 
 def baseline_sql() -> str:
     """Return the schema of the baseline; it stays as it was when schema.sql goes on."""
-    return (_VERSIONS / "r0001_baseline.sql").read_text(encoding="utf-8")
+    return (VERSIONS / "r0001_baseline.sql").read_text(encoding="utf-8")
 
 
 def _set(config: Config, name: str, value: str) -> None:

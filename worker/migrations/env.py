@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from worker.migrations.chain import VERSION_TABLE
+from worker.migrations.pending import VERSION_TABLE
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -6,7 +6,8 @@ from enum import StrEnum
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 
-from worker.migrations.chain import VERSION_TABLE, Chain
+from worker.migrations.chain import Chain
+from worker.migrations.pending import VERSION_TABLE
 from worker.schema.apply import is_fresh
 
 

@@ -148,6 +148,7 @@ BEGIN
       ('finmind_worker', 'idempotency_keys', 'SELECT, UPDATE (created_at), DELETE'),
       ('finmind_worker', 'user_preferences', 'SELECT, INSERT, UPDATE, DELETE'),
       ('finmind_worker', 'finmind_worker_schema', 'SELECT'),
+      ('finmind_api', 'finmind_worker_schema', 'SELECT'),
       ('finmind_api', 'bank_connections', 'SELECT, INSERT, UPDATE'),
       ('finmind_api', 'bank_accounts', 'SELECT, INSERT, UPDATE, DELETE'),
       ('finmind_api', 'bank_connection_accounts', 'SELECT, UPDATE, DELETE'),

@@ -13,6 +13,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from worker.broker import Queue
+from worker.migrations.pending import pending_revisions
 from worker.models.transaction import REJECTION_IS_DISMISSED, REJECTION_IS_OPEN
 from worker.status.coming_partitions import COMING_PARTITIONS, FEW_PARTITIONS_S
 from worker.status.last_day import OUTCOMES_OF_THE_DAY
@@ -115,6 +116,7 @@ class Status:
         proofs: Number of accounts per result of their last balance proof.
         circuits: Those that are not closed, 100 at most.
         mismatches: The accounts whose balance is off by most, 20 at most, by how much and since which day.
+        pending_revisions: Revisions of the schema that the database lacks, in order.
     """
 
     signs: Sequence[Mapping[str, Any]]
@@ -128,6 +130,7 @@ class Status:
     mismatches: Sequence[Mapping[str, Any]]
     circuits: Sequence[Mapping[str, Any]]
     open: Mapping[str, Any]
+    pending_revisions: Sequence[str]
 
     @property
     def people_needed(self) -> int:
@@ -190,6 +193,7 @@ def read_status(session: Session, broker: "redis.Redis | Connection", fleet: Fle
         mismatches=fleet.mismatches,
         circuits=_rows(session, _CIRCUITS),
         open=_rows(session, _OPEN)[0],
+        pending_revisions=pending_revisions(session),
     )
 
 
@@ -221,7 +225,9 @@ def problems(status: Status) -> list[str]:
 def concerns(status: Status) -> list[str]:
     """Return what needs a person but no alarm. Pure."""
     open_, runs = status.open, {(run["status"], run["code"]): run["runs"] for run in status.runs}
+    upgrade = "pending: run `finmind-worker db upgrade`"
     counts = (
+        (len(status.pending_revisions), f"revision of the schema is {upgrade}", f"revisions of the schema are {upgrade}"),
         (status.people_needed, "connection needs its user", "connections need their users"),
         (open_["connections_failing"], "connection failed twice or more", "connections failed twice or more"),
         (
