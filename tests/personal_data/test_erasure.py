@@ -46,9 +46,7 @@ def refuse_to_write_bank_rows_anew(sessions):
             )
         )
         session.execute(
-            text(
-                "CREATE TRIGGER refused BEFORE UPDATE ON bank_transactions FOR EACH ROW EXECUTE FUNCTION refuse()"
-            )
+            text("CREATE TRIGGER refused BEFORE UPDATE ON bank_transactions FOR EACH ROW EXECUTE FUNCTION refuse()")
         )
 
 

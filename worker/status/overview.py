@@ -227,7 +227,11 @@ def concerns(status: Status) -> list[str]:
     open_, runs = status.open, {(run["status"], run["code"]): run["runs"] for run in status.runs}
     upgrade = "pending: run `finmind-worker db upgrade`"
     counts = (
-        (len(status.pending_revisions), f"revision of the schema is {upgrade}", f"revisions of the schema are {upgrade}"),
+        (
+            len(status.pending_revisions),
+            f"revision of the schema is {upgrade}",
+            f"revisions of the schema are {upgrade}",
+        ),
         (status.people_needed, "connection needs its user", "connections need their users"),
         (open_["connections_failing"], "connection failed twice or more", "connections failed twice or more"),
         (
