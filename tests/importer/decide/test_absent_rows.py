@@ -19,6 +19,7 @@ from worker.importer.decide.row_days import RowDays
 from worker.importer.decide.stored_row import State
 
 PROMISED = rules(windows_complete=True)
+NO_GRACE = replace(rules(), pending_grace_days=0)
 BEFORE_JUNE = day(-30)
 UP_TO_TODAY = Coverage(window=Window(from_on=BEFORE_JUNE, to_on=DAY), up_to_now=True)
 POSTED, PENDING = row(), row(pending=True, absent_days=None)
@@ -67,6 +68,16 @@ CASES = {
         row(booking_on=day(20), absent_days=7), COMPLETE, PROMISED, {}, None,
     ),
     "pending, absent for the first time": (PENDING, COMPLETE, PROMISED, {}, None),
+    "pending, absent for the first time, without days of grace": (
+        PENDING, COMPLETE, NO_GRACE, {}, Reason.PENDING_VANISHED,
+    ),
+    "pending, not mentioned by a list of changes, without days of grace": (
+        PENDING, NOTHING_PROVEN, NO_GRACE, {"only_changes": True}, None,
+    ),
+    "pending, without days of grace, of a day that was not asked for": (
+        row(pending=True, absent_days=None, booking_on=BEFORE_JUNE), COMPLETE, NO_GRACE, {}, None,
+    ),
+    "pending, without days of grace, the answer was cut": (PENDING, CUT, NO_GRACE, {}, None),
     "pending, absent for less than the grace": (waiting(6), COMPLETE, PROMISED, {}, None),
     "pending, absent for the grace": (waiting(7), COMPLETE, PROMISED, {}, Reason.PENDING_VANISHED),
     "pending, of a day the bank is no longer asked about": (

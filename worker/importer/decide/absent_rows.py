@@ -143,9 +143,9 @@ def removal_reason(
 
     A posted row goes when the provider promises complete windows and all days of the row are covered, unless the
     delivery has nothing as old: a bank may give fewer days than it was asked for, and not say so. A pending row goes
-    after it was absent for the days of grace (`pending_grace_days`, an option of the connection), and so does one that
-    was booked ahead and was absent from before its day. A removed row whose expense a revert restored is removed again
-    once a delivery covers its days.
+    after it was absent for the days of grace (`pending_grace_days`, an option of the connection; with none, at the
+    first answer that covers its days without it), and so does one that was booked ahead and was absent from before its
+    day. A removed row whose expense a revert restored is removed again once a delivery covers its days.
 
     Args:
         row: A stored row that the delivery does not have.
@@ -156,7 +156,8 @@ def removal_reason(
     if removed_by_bank or (row.returned_by_revert and (covered or only_changes)):
         return Reason.REMOVED_BY_BANK
     if row.state == State.PENDING:
-        waited = row.absent_days is not None and row.absent_days >= rules.pending_grace_days
+        absent_days = 0 if row.absent_days is None and covered else row.absent_days
+        waited = absent_days is not None and absent_days >= rules.pending_grace_days
         decidable = covered or only_changes or coverage.is_past(row.days)
         return Reason.PENDING_VANISHED if waited and decidable else None
     if not covered:
