@@ -1,14 +1,19 @@
 """Taking a run back, and answering the importer's questions."""
 
+from contextlib import contextmanager
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from psycopg2 import errors
+from sqlalchemy.exc import OperationalError
 
 from tests.importer.bank import CURSOR, WINDOWED, Harness
 from tests.importer.test_kind_stories import TWO
 from worker.connectors.base import Account, RemovedTransaction, TransactionKind
 from worker.errors import ConflictError
 from worker.importer.actions.suggestions import accept, decline, list_suggestions
+from worker.importer.engine import run
 from worker.runs.states import RunKind, RunStatus
 
 
@@ -48,6 +53,23 @@ def test_what_a_run_changed_is_as_before_and_follows_the_bank_again_with_reimpor
     assert [row[1::2] for row in harness.expenses()] == [("-93.13", "Dinner with Bo")]
     harness.refresh()
     assert [row[1::2] for row in harness.expenses()] == [("-92.78" if reimport else "-93.13", "Dinner with Bo")]
+
+
+def test_a_revert_that_lost_to_an_edit_of_the_same_expenses_is_done_again_at_once(harness):
+    harness.bank.buy("-1", external_id="1")
+    harness.refresh()
+    lost = [OperationalError("UPDATE expenses", {}, errors.DeadlockDetected("x"))]
+
+    @contextmanager
+    def sessions():
+        with harness.sessions() as session:
+            yield session
+            if lost:
+                raise lost.pop()
+
+    claimed = harness.claim(RunKind.REVERT, target_run_id=harness.run_id)
+    outcome = run(claimed, replace(harness.context(), sessions=sessions))
+    assert (outcome.status, outcome.counts.removed, harness.amounts()) == (RunStatus.SUCCEEDED, 1, [])
 
 
 def test_a_revert_can_be_reverted(harness):

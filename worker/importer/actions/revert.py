@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from worker import outbox
+from worker.db.engine import with_contention_retries
 from worker.db.user_lock import lock_user
 from worker.errors import InvalidRequestError
 from worker.importer.actions.revert_move import is_move, revert_move
@@ -104,16 +105,24 @@ class Reverted:
 
 
 def revert(job: Job, context: ImportContext) -> Outcome:
-    """Revert the target run of a job and close the run, in one transaction; then clear FinMind's cache."""
-    with context.sessions() as session:
-        lock_user(session, job.user_id, wait=context.wait)
-        context.fence(session, job.lease)
-        forget(session, job)
-        outcome, months = revert_move(session, job) if is_move(session, job) else revert_run(session, job)
-        if job.reimport:
-            values = {"connection_id": job.connection_id, "run_id": job.lease.run_id}
-            session.execute(_READ_AGAIN, values | {"overlap_days": OVERLAP_DAYS})
-        close(session, job.lease, outcome)
+    """Revert the target run of a job and close the run, in one transaction; then clear FinMind's cache.
+
+    It is done again where another transaction was in its way.
+    """
+
+    def once() -> tuple[Outcome, set[str]]:
+        with context.sessions() as session:
+            lock_user(session, job.user_id, wait=context.wait)
+            context.fence(session, job.lease)
+            forget(session, job)
+            outcome, months = revert_move(session, job) if is_move(session, job) else revert_run(session, job)
+            if job.reimport:
+                values = {"connection_id": job.connection_id, "run_id": job.lease.run_id}
+                session.execute(_READ_AGAIN, values | {"overlap_days": OVERLAP_DAYS})
+            close(session, job.lease, outcome)
+        return outcome, months
+
+    outcome, months = with_contention_retries(once)
     if months:
         context.clear_cache(job.user_id, frozenset(months))
     return outcome
