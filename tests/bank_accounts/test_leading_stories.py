@@ -1,6 +1,8 @@
 """Which source of an account leads for which field of an expense, from the first import to the last."""
 
+from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -84,6 +86,22 @@ def test_a_source_that_is_removed_with_its_expenses_leads_no_more(feed, statemen
     with gone.sessions() as session:
         forget(session, find(session, gone.connection_id, lock=True), with_expenses=True, revoked=False)
     assert feed.expenses() == [BY_FEED if leaving == "statement" else BY_STATEMENT]
+
+
+def test_what_another_feed_changes_reaches_the_expenses_that_a_removed_one_keeps(feed):
+    other = Harness(feed.sessions, feed.user_id)
+    other.bank.accounts = [Account(external_id="B", name="Giro", anchor=IBAN, currency="EUR")]
+    other.bank.buy("-42.70", "Trattoria Luigi", external_id="o", account_id="B", booking_on=BOOKED)
+    feed.refresh()
+    other.refresh()
+    assert feed.expenses() == [BY_FEED]
+    with feed.sessions() as session:
+        forget(session, find(session, feed.connection_id, lock=True), with_expenses=False, revoked=False)
+    assert feed.expenses() == [BY_BOTH], "the day is that of the feed that is left"
+    other.day_later()
+    other.bank.rows[0] = replace(other.bank.rows[0], amount=Decimal("-47.70"))
+    other.refresh()
+    assert feed.expenses() == [(BOOKED.isoformat(), "-47.70", "EUR", "Trattoria Luigi")]
 
 
 @pytest.mark.parametrize("joined", ["statement", "feed"])

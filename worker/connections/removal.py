@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from sqlalchemy import func, null, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from worker.importer.store.expenses.rows import delete_expenses
 from worker.importer.store.rows.load import load_in_full
@@ -41,7 +41,7 @@ def forget(session: Session, row: BankConnection, *, with_expenses: bool, revoke
     row.updated_at = func.now()
     session.flush()
     _end_runs(session, row)
-    deleted, months = _delete_written(session, row) if with_expenses else (0, frozenset())
+    deleted, months = _delete_written(session, row) if with_expenses else (0, _let_others_lead(session, row))
     return Removed(user_id=row.user_id, revoked=revoked, expenses_deleted=deleted, months=months)
 
 
@@ -57,6 +57,20 @@ def _end_runs(session: Session, row: BankConnection) -> None:
         .where(mine, BankImportRun.status == RunStatus.RUNNING, BankImportRun.cancel_requested_at.is_(None))
         .values(cancel_requested_at=func.now())
     )
+
+
+def _let_others_lead(session: Session, row: BankConnection) -> frozenset[str]:
+    """Let other sources lead for the expenses that rows of the connection keep; return the months that changed."""
+    mine = select(BankConnectionAccount.id).where(BankConnectionAccount.connection_id == row.id)
+    owner = aliased(BankTransaction)
+    beside = (
+        select(owner.id)
+        .join(BankTransaction, BankTransaction.twin_id == owner.id)
+        .where(owner.account_id.in_(mine), BankTransaction.expense_state == "twin")
+        .where(BankTransaction.account_id.not_in(mine))
+        .distinct()
+    )
+    return frozenset(let_sources_lead(session, session.scalars(beside).all(), None))
 
 
 def _delete_written(session: Session, row: BankConnection) -> tuple[int, frozenset[str]]:

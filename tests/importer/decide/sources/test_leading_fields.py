@@ -1,5 +1,6 @@
 """Which source of a purchase leads for which field."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -9,9 +10,11 @@ from worker.importer.decide.sources.leading_fields import StatedExpense, contrad
 from worker.importer.decide.stored_row import ExpenseFields
 
 
-def stated(number, *, owns=False, statement=False, pending=False, amount="5.00", notes="Cafe", on=0):
+def stated(number, *, owns=False, statement=False, linked=True, pending=False, amount="5.00", notes="Cafe", on=0):
     expense = ExpenseFields(Decimal(amount), "EUR", "EXPENSE", notes, day(on))
-    return StatedExpense(transaction_id=number, owns=owns, is_statement=statement, pending=pending, expense=expense)
+    return StatedExpense(
+        transaction_id=number, owns=owns, is_statement=statement, is_linked=linked, pending=pending, expense=expense
+    )
 
 
 FEED = stated(1, owns=True, notes="Blue Bottle", on=0)
@@ -31,6 +34,15 @@ CASES = {
     ),
     "a pending row of a statement": ([FEED, stated(2, statement=True, pending=True, amount="6.00", on=1)],
                                      ("5.00", "Blue Bottle", 0)),
+    "a feed whose connection was removed, and another one": (
+        [replace(FEED, is_linked=False), stated(2, amount="6.00", notes="Other", on=3)], ("6.00", "Other", 3)
+    ),
+    "a statement whose connection was removed, and a feed": (
+        [stated(1, statement=True, linked=False, amount="6.00", on=1), stated(2, owns=True)], ("6.00", "Cafe", 1)
+    ),
+    "a posted row of a removed connection, and a pending one": (
+        [replace(FEED, is_linked=False), stated(2, pending=True, amount="6.00", on=3)], ("5.00", "Blue Bottle", 0)
+    ),
     "a feed without a text": ([stated(1, owns=True, notes=None), stated(2, statement=True, notes="CARD", on=1)],
                               ("5.00", None, 1)),
 }  # fmt: skip

@@ -22,12 +22,14 @@ class StatedExpense:
     Attributes:
         owns: Its row has the expense.
         is_statement: The source is a statement file of the bank.
+        is_linked: Its connection was not removed: what its bank changes is heard of.
         expense: The expense that its row alone would make.
     """
 
     transaction_id: int
     owns: bool
     is_statement: bool
+    is_linked: bool
     pending: bool
     expense: ExpenseFields
 
@@ -35,12 +37,13 @@ class StatedExpense:
 def leading_fields(stated: Sequence[StatedExpense]) -> ExpenseFields:
     """Return the expense of a purchase by all of its sources.
 
-    Among several statements, or feeds, a posted row leads before a pending one, then the row with the expense.
+    Among several statements, or feeds, a posted row leads before a pending one, then a row of a connection that was not
+    removed, then the row with the expense.
 
     Args:
         stated: At least the row with the expense.
     """
-    order = sorted(stated, key=lambda one: (one.pending, not one.owns, one.transaction_id))
+    order = sorted(stated, key=lambda one: (one.pending, not one.is_linked, not one.owns, one.transaction_id))
     money = next((one for one in order if one.is_statement and not one.pending), order[0])
     owner = next(one for one in order if one.owns)
     named = [one for one in order if not one.is_statement and one.expense.notes] or [owner]

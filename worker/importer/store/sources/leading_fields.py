@@ -26,7 +26,8 @@ _STATED = text(
       FROM bank_transactions t WHERE t.id = ANY(CAST(:ids AS bigint[]))
     )
     SELECT o.id AS owner_id, t.id, t.id = o.id AS owns, c.connector_name = 'file' AS is_statement,
-      t.state = 'pending' AS pending, t.amount, t.currency, t.description, t.counterparty, t.effective_on
+      c.status <> 'disconnected' AS is_linked, t.state = 'pending' AS pending,
+      t.amount, t.currency, t.description, t.counterparty, t.effective_on
     FROM owners w JOIN bank_transactions o ON o.id = w.id AND o.expense_state = 'own' AND o.expense_id IS NOT NULL
     JOIN bank_transactions t ON t.id = o.id OR t.twin_id = o.id AND t.expense_state = 'twin' AND t.state <> 'removed'
     JOIN bank_connection_accounts a ON a.id = t.account_id
@@ -99,6 +100,7 @@ def _stated(row: Row[Any]) -> StatedExpense:
         transaction_id=row.id,
         owns=row.owns,
         is_statement=row.is_statement,
+        is_linked=row.is_linked,
         pending=row.pending,
         expense=ExpenseFields(
             amount=expense_amount(row.amount) or abs(row.amount),
