@@ -20,6 +20,7 @@ from tests.importer.simulation.one_account import (
     MemoryLedger,
     Style,
     World,
+    booked_amount,
 )
 from worker.connectors.base import IdClass, Window
 from worker.importer.decide.absent_rows import MANY_AT_THE_END
@@ -74,6 +75,10 @@ class History(RuleBasedStateMachine):
         first_on = self.world.memory.first_on(self.world.today)
         return purchase if purchase is not None and purchase.day >= first_on else None
 
+    def is_ambiguous(self, amount):
+        """Say whether a booking looks like the former row of another purchase: then its pending row seems to stay."""
+        return not trusts_ids(self.world.id_class) and amount in self.world.amounts_given_up()
+
     def since(self):
         return min(self.watermark, self.world.today) - timedelta(days=OVERLAP_DAYS)
 
@@ -112,7 +117,7 @@ class History(RuleBasedStateMachine):
     )
     def post(self, number, factor, name, days, new_id):
         purchase = self.pick_to_book(number)
-        if purchase is not None:
+        if purchase is not None and not self.is_ambiguous(booked_amount(purchase.amount, factor)):
             if purchase.deleted or purchase.own_amount is not None:
                 # Without an id, what is further off from a row that the user changed may be another purchase.
                 factor = "1" if factor in ("0.6", "3") else factor
@@ -169,7 +174,9 @@ class History(RuleBasedStateMachine):
         # Without ids an amount that the user changed may be too far off to be known again, and another purchase that
         # comes with the former amount is taken for the row: its notes go there.
         touched = purchase is not None and (purchase.own_amount is not None or purchase.note is not None)
-        decided = has_ids or (self.world.style != Style.WINDOWS and not touched)
+        booked = {p.amount for p in self.world.alive() if not p.pending} & self.world.unread_amounts()
+        taken = purchase is not None and purchase.amount in booked  # what is booked now looks like its row
+        decided = has_ids or (self.world.style != Style.WINDOWS and not touched and not taken)
         if purchase is not None and decided and not purchase.deleted:
             purchase.amount = Decimal(amount).copy_sign(purchase.amount)
             self.amended = True

@@ -61,6 +61,11 @@ class Memory(StrEnum):
                 return date.min
 
 
+def booked_amount(amount: Decimal, factor: str) -> Decimal:
+    """Return what is booked in the end: with a tip, or in part."""
+    return (amount * Decimal(factor)).quantize(Decimal("0.01"))
+
+
 def _month_before(day: date) -> date:
     return (day.replace(day=1) - timedelta(days=1)).replace(day=1)
 
@@ -132,15 +137,14 @@ class World:
         if new_id and self.style == Style.CHANGES:
             purchase.replaces = self._id(purchase, 0)
         purchase.pending = False
-        purchase.amount = (purchase.amount * Decimal(factor)).quantize(Decimal("0.01"))
+        purchase.amount = booked_amount(purchase.amount, factor)
         purchase.name = name
         purchase.day = min(purchase.day + timedelta(days=days), self.today)
         purchase.id_salt = "b" if new_id else purchase.id_salt
 
     def split(self, purchase: Purchase) -> None:
         """Book a pending purchase in two context, the second as a row of its own."""
-        rest = self.buy(purchase.merchant, str(purchase.amount / 4), pending=False)
-        rest.amount = rest.amount.quantize(Decimal("0.01"))
+        rest = self.buy(purchase.merchant, str(booked_amount(purchase.amount, "0.25")), pending=False)
         rest.day = purchase.day
         self.post(purchase, "1", purchase.name, 0, new_id=True)
         purchase.amount -= rest.amount
@@ -199,6 +203,10 @@ class World:
     def unread_amounts(self) -> set[Decimal]:
         """Return the amounts that the next answer will say of purchases for the first time."""
         return {p.amount for p in self.alive() if self.last_read.get(p.number) != p.amount}
+
+    def amounts_given_up(self) -> set[Decimal]:
+        """Return the amounts that were read of purchases for which the next answer says another one."""
+        return {self.last_read[p.number] for p in self.alive() if self.last_read.get(p.number, p.amount) != p.amount}
 
     def was_read(self, window: Window, *, complete: bool, empty: bool, reach_days: int) -> None:
         """Note what a delivery showed (or may have, if it was cut), and that it came without what was called off.
