@@ -212,6 +212,9 @@ class History(RuleBasedStateMachine):
         self.happened()
 
     def read(self, *, complete, keep=None):
+        if not trusts_ids(self.world.id_class):
+            for purchase in self.world.notes_that_may_move():
+                purchase.note = None
         window = Window(from_on=self.since(), to_on=self.world.today)
         shortest_days = self.ledger.reach.shortest_days
         reach_days = LEAST_REACH_DAYS if shortest_days is None else min(shortest_days, LEAST_REACH_DAYS)

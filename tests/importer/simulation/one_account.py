@@ -208,6 +208,12 @@ class World:
         """Return the amounts that were read of purchases for which the next answer says another one."""
         return {self.last_read[p.number] for p in self.alive() if self.last_read.get(p.number, p.amount) != p.amount}
 
+    def notes_that_may_move(self) -> list[Purchase]:
+        """Return purchases with a note whose amount changes while another one is booked with the amount they had."""
+        booked = {p.amount for p in self.alive() if not p.pending} & self.unread_amounts()
+        noted = (p for p in self.alive() if p.note is not None and p.number in self.last_read)
+        return [p for p in noted if self.last_read[p.number] != p.amount and self.last_read[p.number] in booked]
+
     def was_read(self, window: Window, *, complete: bool, empty: bool, reach_days: int) -> None:
         """Note what a delivery showed (or may have, if it was cut), and that it came without what was called off.
 
