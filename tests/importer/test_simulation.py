@@ -29,7 +29,7 @@ from worker.importer.decide.read.line import trusts_ids
 
 OVERLAP_DAYS = 45
 FRESH = "FRESH_HISTORIES" in os.environ
-"""Set it to a number to try so many histories that were never tried before; else the same ones are tried each time."""
+"""Set it to a number to try so many histories that were never tried before; else those that the loaded code gives."""
 HISTORIES = int(os.environ.get("FRESH_HISTORIES", "3000"))
 SOLO = "solo"
 """Begins the names of merchants with one purchase only: the user edits and deletes those."""
@@ -40,7 +40,8 @@ class History(RuleBasedStateMachine):
     outages, cut answers, user edits and deletions: in every id class and with every kind of promise.
 
     fresh: the last thing that happened was a whole answer. plain: since the last whole answer nothing happened of which
-    a cut one leaves open what became of what. amended, linked: since then, rows were rewritten, all ids changed.
+    a cut one leaves open what became of what. amended, linked, renamed: since then, rows were rewritten, all ids
+    changed, those of these purchases did.
     """
 
     @initialize(
@@ -55,6 +56,7 @@ class History(RuleBasedStateMachine):
         self.fresh = False
         self.plain = True
         self.amended = self.linked = False
+        self.renamed = set()
         self.watermark = START - timedelta(days=60)
 
     def solo(self):
@@ -155,6 +157,7 @@ class History(RuleBasedStateMachine):
             purchase = gone[number % len(gone)]
             purchase.gone_on = purchase.missed_on = None
             purchase.id_salt += "r" if new_id else ""
+            self.renamed |= {purchase.number} if new_id else set()
             self.happened(plain=False)
 
     @precondition(lambda self: not self.linked)
@@ -170,7 +173,7 @@ class History(RuleBasedStateMachine):
     @rule(number=st.integers(0, 99), amount=st.sampled_from(["-4.40", "-21.00"]))
     def correct(self, number, amount):
         purchase = self.pick(number, pending=False)
-        has_ids = trusts_ids(self.world.id_class)
+        has_ids = trusts_ids(self.world.id_class) and purchase is not None and purchase.number not in self.renamed
         # Without ids an amount that the user changed may be too far off to be known again, and another purchase that
         # comes with the former amount is taken for the row: its notes go there.
         touched = purchase is not None and (purchase.own_amount is not None or purchase.note is not None)
@@ -204,6 +207,7 @@ class History(RuleBasedStateMachine):
         self.read(complete=True)
         self.fresh = self.plain = True
         self.amended = self.linked = False
+        self.renamed = set()
 
     @precondition(lambda self: self.plain and self.world.style != Style.CHANGES)
     @rule(keep=st.integers(0, 3))
