@@ -17,6 +17,7 @@ from sqlalchemy import text
 
 from benchmarks.results import print_and_keep
 from benchmarks.servers import servers
+from worker import broker
 from worker.db.engine import open_engine, open_sessions
 from worker.runs.dispatching import dispatch_order
 from worker.runtime import process_runtime
@@ -45,7 +46,7 @@ def floor_per_s() -> float:
 
 def dispatch_until_empty() -> None:
     """One dispatcher process: what beat's tick does, until nothing is left."""
-    dispatch_order.PUBLISHED_AHEAD = 1_000_000
+    dispatch_order.PUBLISHED_AHEAD = broker.FULL_QUEUE = 1_000_000  # nobody consumes
     runtime = process_runtime()
     idle = 0
     while idle < 3:
@@ -68,13 +69,13 @@ def measure(connections: int, dispatchers: int) -> dict[str, float]:
     started_s = time.perf_counter()
     for worker in workers:
         worker.start()
-    with redis.Redis.from_url(os.environ["REDIS_URL"]) as broker:
-        while broker.llen("scheduled") < connections:
+    with redis.Redis.from_url(os.environ["REDIS_URL"]) as queues:
+        while queues.llen("scheduled") < connections:
             time.sleep(0.05)
         elapsed_s = time.perf_counter() - started_s
         for worker in workers:
             worker.join()
-        ids = [json.loads(message)["headers"]["id"] for message in broker.lrange("scheduled", 0, -1)]
+        ids = [json.loads(message)["headers"]["id"] for message in queues.lrange("scheduled", 0, -1)]
     with sessions() as session:
         runs = session.execute(text("SELECT count(*), count(DISTINCT connection_id) FROM bank_import_runs")).one()
     most = max(Counter(ids).values())
