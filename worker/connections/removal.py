@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import func, null, select, update
+from sqlalchemy import Select, func, null, select, update
 from sqlalchemy.orm import Session, aliased
 
 from worker.importer.store.expenses.rows import delete_expenses
@@ -59,9 +59,13 @@ def _end_runs(session: Session, row: BankConnection) -> None:
     )
 
 
+def _account_ids(row: BankConnection) -> Select[int]:
+    return select(BankConnectionAccount.id).where(BankConnectionAccount.connection_id == row.id)
+
+
 def _let_others_lead(session: Session, row: BankConnection) -> frozenset[str]:
     """Let other sources lead for the expenses that rows of the connection keep; return the months that changed."""
-    mine = select(BankConnectionAccount.id).where(BankConnectionAccount.connection_id == row.id)
+    mine = _account_ids(row)
     owner = aliased(BankTransaction)
     beside = (
         select(owner.id)
@@ -81,7 +85,7 @@ def _delete_written(session: Session, row: BankConnection) -> tuple[int, frozens
     or is a leg of a transfer. What a transfer cost goes with its leg; the next import of the other leg shows that one.
     Returns how many went, and the months (`YYYY-MM`) of expenses that changed.
     """
-    mine = select(BankConnectionAccount.id).where(BankConnectionAccount.connection_id == row.id)
+    mine = _account_ids(row)
     twins = update(BankTransaction).where(BankTransaction.account_id.in_(mine), BankTransaction.expense_state == "twin")
     left = session.scalars(twins.values(expense_state="reverted").returning(BankTransaction.twin_id)).all()
     has_expense = (BankTransaction.expense_state == "own") & BankTransaction.expense_id.is_not(None)
