@@ -8,8 +8,6 @@ import pytest
 
 from tests.importer.bank import TODAY, Harness
 from worker.bank_accounts.unmatching import RowMatch, detach, unmatch
-from worker.connections.connection_queries import find
-from worker.connections.removal import forget
 from worker.connectors.base import Account
 from worker.importer.actions.suggestions import accept, list_suggestions
 
@@ -83,8 +81,7 @@ def test_a_source_that_is_removed_with_its_expenses_leads_no_more(feed, statemen
     feed.refresh()
     statement.refresh()
     gone = statement if leaving == "statement" else feed
-    with gone.sessions() as session:
-        forget(session, find(session, gone.connection_id, lock=True), with_expenses=True, revoked=False)
+    gone.remove(with_expenses=True)
     assert feed.expenses() == [BY_FEED if leaving == "statement" else BY_STATEMENT]
 
 
@@ -95,8 +92,7 @@ def test_what_another_feed_changes_reaches_the_expenses_that_a_removed_one_keeps
     feed.refresh()
     other.refresh()
     assert feed.expenses() == [BY_FEED]
-    with feed.sessions() as session:
-        forget(session, find(session, feed.connection_id, lock=True), with_expenses=False, revoked=False)
+    feed.remove(with_expenses=False)
     assert feed.expenses() == [BY_BOTH], "the day is that of the feed that is left"
     other.day_later()
     other.bank.rows[0] = replace(other.bank.rows[0], amount=Decimal("-47.70"))

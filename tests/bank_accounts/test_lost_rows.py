@@ -10,8 +10,6 @@ from tests.importer.bank import TODAY, Harness
 from worker.bank_accounts.answers import undo_answer
 from worker.bank_accounts.moving import move_account
 from worker.bank_accounts.unmatching import RowMatch, detach, unmatch
-from worker.connections.connection_queries import find
-from worker.connections.removal import forget
 from worker.connectors.base import Account, TransactionKind
 from worker.importer.actions.suggestions import accept, list_suggestions
 from worker.runs.states import RunKind
@@ -47,11 +45,6 @@ def withdraw(harness, number):
     for _ in range(2):
         harness.day_later(4)
         harness.refresh()
-
-
-def remove(harness):
-    with harness.sessions() as session:
-        return forget(session, find(session, harness.connection_id, lock=True), with_expenses=True, revoked=False)
 
 
 def part(harness):
@@ -142,7 +135,7 @@ def test_a_removed_connection_takes_only_what_it_alone_states(sources):
     sources[0].bank.buy("-15", "Cinema", external_id="cinema")
     sources[0].refresh()
     expense_id = edit(sources[0])
-    removed = remove(sources[0])
+    removed = sources[0].remove(with_expenses=True)
     assert (removed.expenses_deleted, purchases(sources[0])) == (1, ["-70.00", "-4.20"])
     assert sources[0].sql("SELECT id FROM expenses WHERE notes = 'Mine'") == [(expense_id,)]
     refresh_all(sources[1:])
@@ -152,14 +145,14 @@ def test_a_removed_connection_takes_only_what_it_alone_states(sources):
 @pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0), (2, 0, 1)])
 def test_nothing_is_left_when_every_source_is_removed_with_its_expenses(sources, order):
     for place in order[:2]:
-        remove(sources[place])
+        sources[place].remove(with_expenses=True)
         assert purchases(sources[0]) == ["-70.00", "-4.20"]
-    assert remove(sources[order[2]]).expenses_deleted == 2
+    assert sources[order[2]].remove(with_expenses=True).expenses_deleted == 2
     assert purchases(sources[0]) == []
 
 
 def test_a_bank_that_is_linked_again_meets_what_the_other_sources_kept(sources, sessions, user_id):
-    remove(sources[0])
+    sources[0].remove(with_expenses=True)
     again = Harness(sessions, user_id)
     again.bank.accounts, again.bank.rows = sources[0].bank.accounts, sources[0].bank.rows
     again.refresh()
@@ -215,7 +208,7 @@ def test_rows_restored_after_the_account_moved_share_the_expense_that_moved(sour
     sources[0].run(RunKind.REVERT, target_run_id=sources[0].run_id, reimport=True)
     assert twins_of_twins(sources[0]) == []
     if is_removed:
-        assert remove(sources[0]).expenses_deleted == 0
+        assert sources[0].remove(with_expenses=True).expenses_deleted == 0
     for _ in range(2):
         refresh_all([sources[reads_on]])
         assert purchases(sources[0]) == ["-70.00", "-4.20"]

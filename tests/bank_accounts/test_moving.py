@@ -11,7 +11,6 @@ from sqlalchemy import text
 from tests.importer.bank import TODAY, Harness
 from worker.bank_accounts.moving import move_account
 from worker.connections.connection_queries import find
-from worker.connections.removal import forget
 from worker.connectors.base import Account
 from worker.errors import ConflictError, InvalidRequestError, NotFoundError
 from worker.runs import run_queries
@@ -109,8 +108,7 @@ def test_the_new_source_leads_from_then_on(two):
     apart(two, range(20))
     report = move(two)
     assert report.cut_over_on == TODAY - timedelta(days=19)
-    with two[0].sessions() as session:
-        forget(session, find(session, two[0].connection_id, lock=True), with_expenses=False, revoked=False)
+    two[0].remove(with_expenses=False)
     corrected = next(row for row in two[1].bank.rows if row.external_id == "7")
     two[1].bank.rows[two[1].bank.rows.index(corrected)] = replace(corrected, amount=corrected.amount - 1)
     two[1].bank.buy("-99", "Hotel", external_id="new")

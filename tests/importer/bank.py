@@ -11,6 +11,8 @@ from pydantic import BaseModel
 from sqlalchemy import text
 
 from tests.factories import make_connection
+from worker.connections.connection_queries import find
+from worker.connections.removal import Removed, forget
 from worker.connectors.base import (
     Account,
     AuthStatus,
@@ -220,6 +222,12 @@ class Harness:
             user_id=self.user_id, amount=Decimal(amount), currency=currency, kind=kind, notes=notes, on=on,
         )  # fmt: skip
         return int(expense_id)
+
+    def remove(self, *, with_expenses: bool) -> Removed:
+        """Remove the connection, and its expenses if they are not to be kept."""
+        with self.sessions() as session:
+            row = find(session, self.connection_id, lock=True)
+            return forget(session, row, with_expenses=with_expenses, revoked=False)
 
     def questions(self, kind: str | None = None, *, status: str = "open") -> list[SuggestionView]:
         """The user's questions, of one kind or of all."""

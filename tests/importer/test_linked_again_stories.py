@@ -7,8 +7,6 @@ from decimal import Decimal
 import pytest
 
 from tests.importer.bank import CURSOR, IBAN, MERCHANTS, TODAY, Harness
-from worker.connections.connection_queries import find
-from worker.connections.removal import forget
 from worker.connectors.base import Account, TransactionKind
 
 
@@ -19,13 +17,12 @@ def linked_again(sessions, user_id, first):
     return second
 
 
-def test_rows_of_a_link_that_stands_keep_their_expenses_when_another_is_removed_with_its_own(sessions, two):
+def test_rows_of_a_link_that_stands_keep_their_expenses_when_another_is_removed_with_its_own(two):
     for harness in two:
         harness.bank.accounts = [replace(harness.bank.accounts[0], anchor=f"iban:{IBAN}", mask=None)]
         harness.bank.buy("-4.20", "Cafe Central", external_id="1")
         harness.refresh()
-    with sessions() as session:
-        forget(session, find(session, two[0].connection_id, lock=True), with_expenses=True, revoked=False)
+    two[0].remove(with_expenses=True)
     assert two[0].amounts() == ["-4.20"]
     two[1].bank.buy("-1", "Tram", external_id="2")
     two[1].refresh()
@@ -37,8 +34,7 @@ def test_a_bank_that_is_linked_again_brings_back_nothing_deleted_and_doubles_not
     for number, words in enumerate(("Deleted", "Other amount", "Other day", "Other note")):
         first.bank.buy(f"-{number + 1}", words, external_id=str(number))
     first.refresh()
-    with sessions() as session:
-        forget(session, find(session, first.connection_id, lock=True), with_expenses=False, revoked=False)
+    first.remove(with_expenses=False)
     first.sql("DELETE FROM expenses WHERE notes = 'Deleted'")
     first.sql("UPDATE expenses SET amount = 22 WHERE notes = 'Other amount'")
     first.sql("UPDATE expenses SET spent_at = spent_at - 20 WHERE notes = 'Other day'")
@@ -53,8 +49,7 @@ def test_what_is_typed_after_a_bank_was_linked_again_is_the_purchase_of_the_form
     first = two[0]
     first.bank.buy("-4.20", "Cafe Central", external_id="1")
     first.refresh()
-    with sessions() as session:
-        forget(session, find(session, first.connection_id, lock=True), with_expenses=False, revoked=False)
+    first.remove(with_expenses=False)
     second = linked_again(sessions, user_id, first)
     second.refresh()
     second.type_in("4.20", "Cafe Central")
@@ -67,8 +62,7 @@ def test_expenses_that_went_with_their_bank_come_back_with_it(sessions, user_id,
     first = two[0]
     first.bank.buy("-4", "Cafe Central", external_id="1")
     first.refresh()
-    with sessions() as session:
-        forget(session, find(session, first.connection_id, lock=True), with_expenses=True, revoked=False)
+    first.remove(with_expenses=True)
     assert first.amounts() == []
     second = linked_again(sessions, user_id, first)
     second.refresh()
@@ -77,7 +71,7 @@ def test_expenses_that_went_with_their_bank_come_back_with_it(sessions, user_id,
 
 @pytest.mark.parametrize("masks", [("1111", "9999"), (None, None)], ids=["a replaced card", "nothing but rows"])
 @pytest.mark.parametrize("removed", [True, False], ids=["linked again", "a second connection"])
-def test_an_account_of_another_connection_is_known_by_its_rows(sessions, two, masks, removed):
+def test_an_account_of_another_connection_is_known_by_its_rows(two, masks, removed):
     first, second = two
     for harness, mask in zip(two, masks, strict=True):
         harness.bank.accounts = [replace(harness.bank.accounts[0], mask=mask)]
@@ -86,8 +80,7 @@ def test_an_account_of_another_connection_is_known_by_its_rows(sessions, two, ma
             harness.bank.buy(f"-{number + 1}", words, external_id=f"{mask}{number}", booking_on=on)
     first.refresh()
     if removed:
-        with sessions() as session:
-            forget(session, find(session, first.connection_id, lock=True), with_expenses=False, revoked=False)
+        first.remove(with_expenses=False)
     first.sql("DELETE FROM expenses WHERE notes = 'Bus'")
     first.sql("UPDATE expenses SET spent_at = spent_at - 20 WHERE notes = 'Bookshop'")
     for _ in range(2):
@@ -105,8 +98,7 @@ def test_pending_rows_of_a_removed_connection_go_once_its_bank_was_read_again_wi
     first.bank.buy("-9", "Hotel", external_id="2", **more)
     first.bank.capabilities = CURSOR
     first.refresh()
-    with sessions() as session:
-        forget(session, find(session, first.connection_id, lock=True), with_expenses=False, revoked=False)
+    first.remove(with_expenses=False)
     second = linked_again(sessions, user_id, first)
     second.bank.rows.pop()
     second.refresh()
@@ -117,13 +109,12 @@ def test_pending_rows_of_a_removed_connection_go_once_its_bank_was_read_again_wi
     assert sorted(second.amounts()) == ["-1.00", "-4.00"]
 
 
-def test_rows_of_the_other_connection_have_the_expenses_when_one_is_removed_with_its_own(sessions, one_account):
+def test_rows_of_the_other_connection_have_the_expenses_when_one_is_removed_with_its_own(one_account):
     first, second = one_account
     for harness in (*one_account, second, second):
         harness.refresh()
     first.sql("DELETE FROM expenses WHERE amount = 9")  # one by one, so that it stays deleted
-    with sessions() as session:
-        forget(session, find(session, first.connection_id, lock=True), with_expenses=True, revoked=False)
+    first.remove(with_expenses=True)
     for _ in range(2):
         assert second.amounts() == ["-1.00"]
         second.refresh()
@@ -138,8 +129,7 @@ def test_a_bank_that_was_removed_with_its_expenses_is_known_again_beside_another
             on = TODAY - timedelta(days=number)
             harness.bank.buy(f"-{number}", f"Shop {number}", external_id=f"s{number}", booking_on=on)
         harness.refresh()
-    with sessions() as session:
-        forget(session, find(session, first.connection_id, lock=True), with_expenses=True, revoked=False)
+    first.remove(with_expenses=True)
     again = Harness(sessions, first.user_id)
     again.bank = first.bank
     assert (again.refresh().status, len(again.amounts())) == ("succeeded", 10)
@@ -172,9 +162,7 @@ def test_a_leg_of_a_bank_that_is_removed_with_its_expenses_hides_nothing_and_lea
     ):
         assert links["giro"].amounts() == ["-0.50"]
         for name, with_expenses in removed.items():
-            with sessions() as session:
-                row = find(session, links[name].connection_id, lock=True)
-                forget(session, row, with_expenses=with_expenses, revoked=False)
+            links[name].remove(with_expenses=with_expenses)
         assert links["giro"].amounts() == left
         for name in links.keys() - removed:
             links[name].refresh()

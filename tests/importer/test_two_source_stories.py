@@ -8,8 +8,6 @@ from decimal import Decimal
 import pytest
 
 from tests.importer.bank import CURSOR, IBAN, TODAY
-from worker.connections.connection_queries import find
-from worker.connections.removal import forget
 from worker.importer.decide.sources.rows import MAX_DAYS_ALIKE
 from worker.runs.states import RunKind
 
@@ -143,7 +141,7 @@ def test_what_one_source_booked_counts_while_the_other_one_has_it_pending(one_ac
     ("edited", "end"),
     [(True, "withdrawn"), (False, "withdrawn"), (True, "removed"), (False, "removed"), (False, "reverted")],
 )
-def test_a_twin_that_takes_an_expense_over_states_what_of_it_the_person_left_alone(sessions, one_account, edited, end):
+def test_a_twin_that_takes_an_expense_over_states_what_of_it_the_person_left_alone(one_account, edited, end):
     first, second = one_account
     for harness in one_account:
         harness.bank.rows[0] = replace(harness.bank.rows[0], pending=True)
@@ -158,8 +156,7 @@ def test_a_twin_that_takes_an_expense_over_states_what_of_it_the_person_left_alo
             first.day_later(days)
             first.refresh()
     elif end == "removed":
-        with sessions() as session:
-            forget(session, find(session, first.connection_id, lock=True), with_expenses=True, revoked=False)
+        first.remove(with_expenses=True)
     else:
         first.run(RunKind.REVERT, target_run_id=first.run_id)
     told = [(amount, notes) for _, amount, _, notes in first.expenses()]
